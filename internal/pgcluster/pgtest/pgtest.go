@@ -1,0 +1,171 @@
+// Package pgtest gives tests private PostgreSQL servers: package pgcluster
+// with the life and the failures of a test.
+package pgtest
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/internal/pgcluster"
+)
+
+// EnvMajors names the major versions that tests run on: "16,17".
+const EnvMajors = "TIDEMARK_TEST_PG"
+
+// shortly bounds what should take a moment on a healthy machine.
+const shortly = 60 * time.Second
+
+// Option changes how a cluster is made.
+type Option func(*pgcluster.Options)
+
+// Setting gives the cluster a setting of postgresql.conf.
+func Setting(name, value string) Option {
+	return func(o *pgcluster.Options) {
+		if o.Settings == nil {
+			o.Settings = map[string]string{}
+		}
+		o.Settings[name] = value
+	}
+}
+
+// InitArgs gives initdb further arguments.
+func InitArgs(args ...string) Option {
+	return func(o *pgcluster.Options) { o.InitArgs = append(o.InitArgs, args...) }
+}
+
+// Version asks for a major version in place of the one that [Major] chooses.
+func Version(t testing.TB, major int) Option {
+	t.Helper()
+	b, err := pgcluster.Find(major)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(o *pgcluster.Options) { o.Binaries = b }
+}
+
+// Start starts a cluster of the version that [Major] chooses. It is closed when the test ends; if the
+// test has failed, the end of the server's log goes into the test's. Where no
+// server is installed the test fails and says how to install one: it is never
+// skipped.
+func Start(t testing.TB, options ...Option) *pgcluster.Cluster {
+	t.Helper()
+	var o pgcluster.Options
+	for _, option := range options {
+		option(&o)
+	}
+	if o.Binaries.Dir == "" {
+		Version(t, Major(t))(&o)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), shortly)
+	defer cancel()
+	c, err := pgcluster.Start(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAtEnd(t, c)
+	return c
+}
+
+// Standby starts a physical standby of the cluster, known to it as name.
+func Standby(t testing.TB, primary *pgcluster.Cluster, name string, options ...Option) *pgcluster.Cluster {
+	t.Helper()
+	var o pgcluster.Options
+	for _, option := range options {
+		option(&o)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), shortly)
+	defer cancel()
+	c, err := primary.Standby(ctx, name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAtEnd(t, c)
+	return c
+}
+
+func closeAtEnd(t testing.TB, c *pgcluster.Cluster) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("PostgreSQL %d on port %d, end of its log:\n%s", c.Major(), c.Port(), c.LogTail(40))
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("close cluster: %v", err)
+		}
+	})
+}
+
+// Connect opens a superuser's session in the database postgres, closed when
+// the test ends.
+func Connect(t testing.TB, c *pgcluster.Cluster) *pgx.Conn {
+	t.Helper()
+	return ConnectURL(t, c.URL("", ""))
+}
+
+// ConnectURL opens a session, closed when the test ends.
+func ConnectURL(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shortly)
+		defer cancel()
+		_ = conn.Close(ctx) // the test may have killed its server
+	})
+	return conn
+}
+
+// Exec runs statements one after the other; the test ends at the first that
+// fails. Each may hold several separated by semicolons, without parameters.
+func Exec(t testing.TB, conn *pgx.Conn, sql ...string) {
+	t.Helper()
+	for _, s := range sql {
+		if _, err := conn.PgConn().Exec(t.Context(), s).ReadAll(); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// Majors returns the major versions to test on: those of [EnvMajors], else
+// the newest that is installed.
+func Majors(t testing.TB) []int {
+	t.Helper()
+	env := os.Getenv(EnvMajors)
+	if env == "" {
+		b, err := pgcluster.Find(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []int{b.Major}
+	}
+	var majors []int
+	for field := range strings.SplitSeq(env, ",") {
+		major, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil {
+			t.Fatalf("read %s=%q: %v", EnvMajors, env, err)
+		}
+		majors = append(majors, major)
+	}
+	return majors
+}
+
+// Major returns the first of [Majors]: for tests that need one version only.
+func Major(t testing.TB) int {
+	t.Helper()
+	return Majors(t)[0]
+}
+
+// EachMajor runs a test once for each of [Majors], as a subtest named pg15, pg17, ….
+func EachMajor(t *testing.T, test func(t *testing.T, version Option)) {
+	t.Helper()
+	for _, major := range Majors(t) {
+		t.Run("pg"+strconv.Itoa(major), func(t *testing.T) { test(t, Version(t, major)) })
+	}
+}
