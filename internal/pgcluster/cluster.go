@@ -148,6 +148,17 @@ func (c *Cluster) Major() int { return c.binaries.Major }
 // Binaries is the installation that the cluster runs on.
 func (c *Cluster) Binaries() Binaries { return c.binaries }
 
+// PID is the process id of the postmaster, 0 while none runs. Tests freeze it
+// or look for its children.
+func (c *Cluster) PID() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil || !c.server.running() {
+		return 0
+	}
+	return c.server.cmd.Process.Pid
+}
+
 // DataDir is the server's data directory.
 func (c *Cluster) DataDir() string { return filepath.Join(c.dir, "data") }
 

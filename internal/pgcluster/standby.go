@@ -13,12 +13,14 @@ import (
 // Standby makes a physical standby of this cluster and returns once it
 // accepts connections. It follows this cluster as name, which is what
 // synchronous_standby_names and pg_stat_replication show. It runs on the same binaries, with
-// this cluster's settings and those of the options over them; its
-// superuser is the same.
+// this cluster's settings and those of the options over them, except for
+// synchronous_standby_names: promoted, it would wait for standbys that it does
+// not have. Its superuser is the same.
 func (c *Cluster) Standby(ctx context.Context, name string, o Options) (*Cluster, error) {
 	c.mu.Lock()
 	settings := maps.Clone(c.settings)
 	c.mu.Unlock()
+	delete(settings, "synchronous_standby_names")
 	maps.Copy(settings, o.Settings)
 	settings["primary_conninfo"] = c.conninfo(name)
 	o.Settings, o.Binaries, o.Superuser = settings, c.binaries, c.superuser

@@ -21,6 +21,10 @@ const EnvMajors = "TIDEMARK_TEST_PG"
 // shortly bounds what should take a moment on a healthy machine.
 const shortly = 60 * time.Second
 
+// replayPause is the time between looks at a standby, which tells nobody how
+// far it has come.
+const replayPause = 5 * time.Millisecond
+
 // Option changes how a cluster is made.
 type Option func(*pgcluster.Options)
 
@@ -129,6 +133,26 @@ func Exec(t testing.TB, conn *pgx.Conn, sql ...string) {
 	for _, s := range sql {
 		if _, err := conn.PgConn().Exec(t.Context(), s).ReadAll(); err != nil {
 			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// AwaitReplay returns once the standby has replayed everything that the
+// primary had written when it was called.
+func AwaitReplay(t testing.TB, primary, standby *pgcluster.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), shortly)
+	defer cancel()
+	var target string
+	err := Connect(t, primary).QueryRow(ctx, "SELECT pg_current_wal_flush_lsn()::text").Scan(&target)
+	if err != nil {
+		t.Fatalf("ask the primary for its WAL: %v", err)
+	}
+	conn := Connect(t, standby)
+	for replayed := false; !replayed; time.Sleep(replayPause) {
+		err := conn.QueryRow(ctx, "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", target).Scan(&replayed)
+		if err != nil {
+			t.Fatalf("wait for the standby to replay %s: %v", target, err)
 		}
 	}
 }
