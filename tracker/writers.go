@@ -4,23 +4,28 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// MaxWriters is the greatest number of writers that Positions returns, and the
-// number of writers remembered for their rows alone. Writers that announce are
-// all remembered: forgetting one would let the minimum run past it.
+// MaxWriters is the greatest number of writers that Positions returns. Of the
+// writers known by their rows alone hardly more are remembered; those that
+// announce are all remembered, since forgetting one would let the minimum run
+// past it.
 const MaxWriters = 1000
+
+// maxObserved is how many writers known by their rows alone are remembered
+// before the longest silent are dropped, down to MaxWriters. Dropping a
+// thousand at once instead of keeping a list in order of use makes the common
+// case a look-up and a store.
+const maxObserved = 2 * MaxWriters
 
 // writerSet is what is known of the single writers. A writer is in announced
 // when it takes part in the minimum, in observed when only rows of it were seen.
 type writerSet struct {
 	announced map[string]*announcer
 	minimum   minHeap[*announcer]
-	observed  *simplelru.LRU[string, *observed]
-	last      *observed // the writer seen last, already the newest of observed
-	moves     uint64    // counts, to know who moved most recently
+	observed  map[string]*observed
+	recent    [16]*observed // some of observed, by recentSlot: cheaper than hashing the name for each row
+	moves     uint64        // counts, to know who moved most recently
 }
 
 // announcer is a writer that takes part in the minimum.
@@ -35,11 +40,7 @@ type announcer struct {
 func (a *announcer) setPlace(i int) { a.place = i }
 
 func newWriterSet(listed []string) writerSet {
-	lru, err := simplelru.NewLRU[string, *observed](MaxWriters, nil)
-	if err != nil {
-		panic("tracker: " + err.Error()) // only a size that is not positive is refused
-	}
-	s := writerSet{announced: make(map[string]*announcer), observed: lru}
+	s := writerSet{announced: make(map[string]*announcer), observed: make(map[string]*observed)}
 	for _, name := range listed {
 		s.enter(name).listed = true
 	}
@@ -106,22 +107,50 @@ func (s *writerSet) observe(name string, id, p int64) bool {
 }
 
 func (s *writerSet) observedNamed(name string) *observed {
-	if s.last != nil && s.last.name == name {
-		return s.last
+	slot := &s.recent[recentSlot(name)]
+	if *slot != nil && (*slot).name == name {
+		return *slot
 	}
-	o, ok := s.observed.Get(name)
-	if !ok {
+	o := s.observed[name]
+	if o == nil {
+		if len(s.observed) >= maxObserved {
+			s.dropSilent()
+		}
 		// Copied: the caller's text may be part of a large network buffer.
 		o = &observed{name: strings.Clone(name)}
-		s.observed.Add(o.name, o)
+		s.observed[o.name] = o
 	}
-	s.last = o
+	*slot = o
 	return o
 }
 
+// recentSlot spreads names that differ in their last letter, as those of
+// numbered workers do.
+func recentSlot(name string) int {
+	if name == "" {
+		return 0
+	}
+	return int(name[len(name)-1] & 15)
+}
+
+// dropSilent keeps the MaxWriters observed writers that moved most recently.
+func (s *writerSet) dropSilent() {
+	all := make([]*observed, 0, len(s.observed))
+	for _, o := range s.observed {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b *observed) int { return cmp.Compare(b.moved, a.moved) })
+	for _, o := range all[MaxWriters:] {
+		delete(s.observed, o.name)
+	}
+	clear(s.recent[:])
+}
+
 func (s *writerSet) forgetObserved(name string) bool {
-	s.last = nil
-	return s.observed.Remove(name)
+	_, known := s.observed[name]
+	delete(s.observed, name)
+	s.recent[recentSlot(name)] = nil
+	return known
 }
 
 // claim returns the announced position of the writer, if it has announced.
@@ -138,7 +167,7 @@ func (s *writerSet) own(name string, p int64) (int64, bool) {
 	if at, ok := s.claim(name); ok {
 		return at, true
 	}
-	if o, ok := s.observed.Peek(name); ok {
+	if o := s.observed[name]; o != nil {
 		return o.upTo(p)
 	}
 	return 0, false
@@ -154,13 +183,13 @@ type writerPosition struct {
 // positions returns every writer that has a position of its own, at most
 // MaxWriters, those that moved most recently.
 func (s *writerSet) positions(p int64) []writerPosition {
-	all := make([]writerPosition, 0, len(s.announced)+s.observed.Len())
+	all := make([]writerPosition, 0, len(s.announced)+len(s.observed))
 	for name, a := range s.announced {
 		if a.claimed {
 			all = append(all, writerPosition{name, a.position, a.moved})
 		}
 	}
-	for _, o := range s.observed.Values() {
+	for _, o := range s.observed {
 		if at, ok := o.upTo(p); ok {
 			all = append(all, writerPosition{o.name, at, o.moved})
 		}
