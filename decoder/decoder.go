@@ -121,6 +121,10 @@ func (d *Decoder) message(r *reader) {
 		r.fail(ErrMalformed, 0, "%d bytes are more than a message can have", len(r.msg))
 		return
 	}
+	if len(r.msg) == 0 {
+		r.fail(ErrMalformed, 0, "empty")
+		return
+	}
 	switch b := r.uint8("message type"); b {
 	case 'I':
 		d.insert(r)

@@ -56,10 +56,7 @@ func messageName(b byte) string {
 	if name := laterMessageName(b); name != "" {
 		return name
 	}
-	if b == 0 {
-		return "message"
-	}
-	return fmt.Sprintf("message %q", b)
+	return "message"
 }
 
 // laterMessageName names the messages that protocol versions 2 (streamed
