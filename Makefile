@@ -1,0 +1,95 @@
+# Everything that is done to this repository by hand or by a machine.
+# `make help` lists the targets; continuous integration calls the same ones.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Tools, run at exactly these versions: this is the one place that names them.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# PostgreSQL's major versions to test on, such as PG=16,17,18. Those that the
+# system lacks are fetched into an ignored cache. Empty: the newest installed.
+PG ?=
+comma := ,
+PG_INSTALL := sh internal/pgcluster/install.sh
+
+export TIDEMARK_PG_CACHE := $(shell $(PG_INSTALL) cache)
+ifneq ($(PG),)
+export TIDEMARK_TEST_PG := $(PG)
+endif
+
+# The race detector needs a C compiler; without one Go turns cgo off.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+PKG          ?= ./...
+TEST_TIMEOUT ?= 9m
+FUZZTIME     ?= 60s
+BENCHTIME    ?= 1s
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/tidemark
+	go build -o bin/ ./cmd/tidemark
+
+.PHONY: postgres
+postgres: ## install a PostgreSQL server where none is, or the majors of PG=16,17,18
+	@$(PG_INSTALL) $(if $(PG),major $(subst $(comma), ,$(PG)),system)
+
+.PHONY: test
+test: postgres vet fmt-check ## install what is missing, vet, check the format, then every test; PG=16,17,18 chooses servers
+	@$(if $(RACE),,echo 'no C compiler: testing without the race detector' >&2)
+	go test $(RACE) -timeout $(TEST_TIMEOUT) $(PKG)
+
+.PHONY: demo
+demo: postgres build ## watch positions live on a throw-away server; ends with a verdict
+	bin/tidemark demo
+
+.PHONY: lint
+lint: vet fmt-check ## vet, format, staticcheck, and golangci-lint where it is installed
+	go run $(STATICCHECK) ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
+	else echo 'golangci-lint is not installed: left out'; fi
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: fmt
+fmt: ## format every Go file
+	go run $(GOFUMPT) -w .
+
+.PHONY: fmt-check
+fmt-check:
+	@files=$$(go run $(GOFUMPT) -l .) || exit 1; \
+	if [ -n "$$files" ]; then echo "not formatted (make fmt):"; echo "$$files"; exit 1; fi
+
+# A finding fails. A database that cannot be reached is said, and fails too:
+# nothing was checked.
+.PHONY: vuln
+vuln: ## look for known vulnerabilities; needs vuln.go.dev
+	@out=$$(go run $(GOVULNCHECK) ./... 2>&1); status=$$?; echo "$$out"; \
+	case $$out in *'fetching vulnerabilities'*) \
+		echo 'vuln: the database at vuln.go.dev cannot be reached: nothing was checked' >&2;; \
+	esac; exit $$status
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target, FUZZTIME=60s each
+	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
+			echo "fuzz $$pkg $$target for $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run every benchmark, BENCHTIME=1s each
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PKG)
+
+.PHONY: clean
+clean: ## remove what was built; the servers in .cache stay
+	rm -rf bin
