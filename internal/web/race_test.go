@@ -1,0 +1,6 @@
+//go:build race
+
+package web_test
+
+// raceEnabled: times measured here mean nothing.
+const raceEnabled = true
