@@ -125,7 +125,8 @@ func (d *Decoder) message(r *reader) {
 		r.fail(ErrMalformed, 0, "empty")
 		return
 	}
-	switch b := r.uint8("message type"); b {
+	r.off = 1
+	switch b := r.msg[0]; b {
 	case 'I':
 		d.insert(r)
 	case 'U':

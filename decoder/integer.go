@@ -62,7 +62,25 @@ func textInteger(b []byte) (n int64, ok bool) {
 	if len(digits) == 0 || len(digits) > maxDigits || digits[0] == '0' && len(b) > 1 {
 		return 0, false
 	}
-	var u uint64
+	u, ok := decimal(digits)
+	if !ok {
+		return 0, false
+	}
+	if negative {
+		return -int64(u), u <= limit
+	}
+	return int64(u), u <= limit
+}
+
+// decimal reads digits, at most maxDigits of them.
+func decimal(digits []byte) (u uint64, ok bool) {
+	if len(digits) >= 8 {
+		eight := binary.LittleEndian.Uint64(digits)
+		if !eightDigits(eight) {
+			return 0, false
+		}
+		u, digits = decimalEight(eight), digits[8:]
+	}
 	for _, c := range digits {
 		c -= '0'
 		if c > 9 {
@@ -70,10 +88,22 @@ func textInteger(b []byte) (n int64, ok bool) {
 		}
 		u = u*10 + uint64(c)
 	}
-	if negative {
-		return -int64(u), u <= limit
-	}
-	return int64(u), u <= limit
+	return u, true
+}
+
+// eightDigits reports whether all bytes of v are '0' to '9' (0x30 to 0x39): the
+// high halves are 3, also after 6 was added to the low ones.
+func eightDigits(v uint64) bool {
+	const high, threes = 0xf0f0f0f0f0f0f0f0, 0x3030303030303030
+	return v&high == threes && (v+0x0606060606060606)&high == threes
+}
+
+// decimalEight reads eight digits, the first in the lowest byte, by joining
+// neighbours three times: a loop over them is a third of the time a row takes.
+func decimalEight(v uint64) uint64 {
+	v = (v & 0x0f0f0f0f0f0f0f0f) * (10<<8 + 1) >> 8
+	v = (v & 0x00ff00ff00ff00ff) * (100<<16 + 1) >> 16
+	return (v & 0x0000ffff0000ffff) * (10_000<<32 + 1) >> 32
 }
 
 func inRange(n int64, typeOID uint32) bool {

@@ -1,6 +1,7 @@
 package decoder
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
 
@@ -16,17 +17,18 @@ const MaxInternedName = 8192
 const maxFront = 256
 
 // names keeps one string for each of the names seen lately.
-//
-// They are keyed by their hash and not by themselves: a look-up by string key
-// through a library's method would have to make the string first, which is what
-// is to be avoided. The name found is compared, so two names of one hash are
-// merely forgotten in turn; the seed is random, so nobody can choose them.
 type names struct {
-	seed maphash.Seed
-	// front answers for the names in constant use without touching the order of
-	// recent. A power of two of cells, each holding the last name that fell in it.
-	front  []string
+	// front answers for the names in constant use, without hashing them all and
+	// without touching the order of recent: a power of two of cells, each holding
+	// the last name that fell in it.
+	front []string
+
+	// recent is keyed by the names' hashes and not by the names: a look-up by
+	// string in a library's map would have to make the string first, which is
+	// what is to be avoided. What is found is compared, so two names of one hash
+	// merely forget each other; the seed is random, so nobody can choose them.
 	recent *simplelru.LRU[uint64, string]
+	seed   maphash.Seed
 }
 
 func newNames(size int) (names, error) {
@@ -36,7 +38,7 @@ func newNames(size int) (names, error) {
 	}
 	// The largest power of two that is not above size.
 	cells := min(maxFront, 1<<(bits.Len(uint(size))-1))
-	return names{seed: maphash.MakeSeed(), front: make([]string, cells), recent: recent}, nil
+	return names{front: make([]string, cells), recent: recent, seed: maphash.MakeSeed()}, nil
 }
 
 // Intern returns b as a string that does not alias it, without allocating if
@@ -46,19 +48,42 @@ func newNames(size int) (names, error) {
 func (d *Decoder) Intern(b []byte) string { return d.names.intern(b) }
 
 func (n *names) intern(b []byte) string {
-	if len(b) > MaxInternedName {
-		return string(b)
-	}
-	h := maphash.Bytes(n.seed, b)
-	cell := &n.front[h&uint64(len(n.front)-1)]
+	cell := &n.front[mix(b)&uint64(len(n.front)-1)]
 	if *cell == string(b) {
 		return *cell
 	}
-	s, ok := n.recent.Get(h)
-	if !ok || s != string(b) {
-		s = string(b)
-		n.recent.Add(h, s)
+	if len(b) > MaxInternedName {
+		return string(b)
 	}
-	*cell = s
+	*cell = n.known(b)
+	return *cell
+}
+
+// known returns the string from recent, or puts it there.
+func (n *names) known(b []byte) string {
+	h := maphash.Bytes(n.seed, b)
+	if s, ok := n.recent.Get(h); ok && s == string(b) {
+		return s
+	}
+	s := string(b)
+	n.recent.Add(h, s)
 	return s
+}
+
+// mix spreads names over the front's cells by their length, their first and
+// their last eight bytes: names of writers differ at an end. Names that share a
+// cell cost a look-up in recent, no more.
+func mix(b []byte) uint64 {
+	var first, last uint64
+	switch n := len(b); {
+	case n >= 8:
+		first, last = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		first, last = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[n-4:]))
+	case n > 0:
+		first, last = uint64(b[0])<<8|uint64(b[n/2]), uint64(b[n-1])
+	}
+	const odd = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
+	h := (first ^ bits.RotateLeft64(last, 29) ^ uint64(len(b))) * odd
+	return h >> 32
 }

@@ -35,52 +35,48 @@ func (r *reader) fail(class error, off int, format string, args ...any) {
 	r.off = len(r.msg)
 }
 
-// short fails for want of bytes. It stays out of the callers' way so that they
-// can be inlined.
+// short fails for want of bytes, and returns 0. It is kept out of the callers so
+// that those are inlined.
 //
 //go:noinline
-func (r *reader) short(what string, want int) {
-	r.fail(ErrMalformed, r.off, "%s needs %d bytes, %d remain", what, want, r.remaining())
+func (r *reader) short(what string) uint64 {
+	r.fail(ErrMalformed, r.off, "%s is cut off, %d bytes remain", what, r.remaining())
+	return 0
 }
 
 func (r *reader) uint8(what string) byte {
-	if r.remaining() < 1 {
-		r.short(what, 1)
-		return 0
+	if r.off >= len(r.msg) {
+		return byte(r.short(what))
 	}
-	v := r.msg[r.off]
 	r.off++
-	return v
+	return r.msg[r.off-1]
 }
 
 func (r *reader) uint16(what string) uint16 {
-	if r.remaining() < 2 {
-		r.short(what, 2)
-		return 0
+	b := r.msg[r.off:]
+	if len(b) < 2 {
+		return uint16(r.short(what))
 	}
-	v := binary.BigEndian.Uint16(r.msg[r.off:])
 	r.off += 2
-	return v
+	return binary.BigEndian.Uint16(b)
 }
 
 func (r *reader) uint32(what string) uint32 {
-	if r.remaining() < 4 {
-		r.short(what, 4)
-		return 0
+	b := r.msg[r.off:]
+	if len(b) < 4 {
+		return uint32(r.short(what))
 	}
-	v := binary.BigEndian.Uint32(r.msg[r.off:])
 	r.off += 4
-	return v
+	return binary.BigEndian.Uint32(b)
 }
 
 func (r *reader) uint64(what string) uint64 {
-	if r.remaining() < 8 {
-		r.short(what, 8)
-		return 0
+	b := r.msg[r.off:]
+	if len(b) < 8 {
+		return r.short(what)
 	}
-	v := binary.BigEndian.Uint64(r.msg[r.off:])
 	r.off += 8
-	return v
+	return binary.BigEndian.Uint64(b)
 }
 
 func (r *reader) lsn(what string) LSN { return LSN(r.uint64(what)) }
@@ -124,7 +120,7 @@ func (r *reader) sized(what string) []byte {
 
 // end fails if anything is left over.
 func (r *reader) end() {
-	if n := r.remaining(); n > 0 {
-		r.fail(ErrMalformed, r.off, "%d bytes left over", n)
+	if r.off < len(r.msg) {
+		r.fail(ErrMalformed, r.off, "%d bytes left over", r.remaining())
 	}
 }

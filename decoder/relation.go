@@ -104,20 +104,3 @@ func column(r *reader) Column {
 		TypeModifier: int32(r.uint32("type modifier")),
 	}
 }
-
-// rowRelation reads the OID a row begins with and looks its relation up; nil
-// after a failure.
-func (d *Decoder) rowRelation(r *reader) *Relation {
-	at := r.off
-	oid := r.uint32("relation oid")
-	if d.last != nil && d.last.OID == oid {
-		return d.last
-	}
-	rel, ok := d.relations.Get(oid)
-	if !ok {
-		r.fail(ErrUnknownRelation, at, "relation %d was never described in this session, or evicted since", oid)
-		return nil
-	}
-	d.last = rel
-	return rel
-}

@@ -1,24 +1,23 @@
 package decoder
 
+import "encoding/binary"
+
 // insert reads Byte1('I') Int32(relation) Byte1('N') TupleData.
 func (d *Decoder) insert(r *reader) {
-	d.inTransaction(r)
 	rel := d.rowRelation(r)
-	if r.err != nil {
+	if rel == nil {
 		return
 	}
 	e := d.start(KindInsert)
 	e.Relation = rel
-	newMarker(r)
-	e.New = r.tuple(len(rel.Columns))
+	e.New = r.tuple('N', len(rel.Columns))
 }
 
 // update reads Byte1('U') Int32(relation), optionally Byte1('K' or 'O')
 // TupleData, then Byte1('N') TupleData.
 func (d *Decoder) update(r *reader) {
-	d.inTransaction(r)
 	rel := d.rowRelation(r)
-	if r.err != nil {
+	if rel == nil {
 		return
 	}
 	e := d.start(KindUpdate)
@@ -27,15 +26,13 @@ func (d *Decoder) update(r *reader) {
 	if r.remaining() > 0 && r.msg[r.off] != 'N' {
 		d.old(r, e)
 	}
-	newMarker(r)
-	e.New = r.tuple(len(rel.Columns))
+	e.New = r.tuple('N', len(rel.Columns))
 }
 
 // delete reads Byte1('D') Int32(relation) Byte1('K' or 'O') TupleData.
 func (d *Decoder) delete(r *reader) {
-	d.inTransaction(r)
 	rel := d.rowRelation(r)
-	if r.err != nil {
+	if rel == nil {
 		return
 	}
 	e := d.start(KindDelete)
@@ -43,22 +40,41 @@ func (d *Decoder) delete(r *reader) {
 	d.old(r, e)
 }
 
+// rowRelation reads the OID that a row begins with and returns its relation; nil
+// is a failure. Rows come in runs of one table, so it tries the last one first.
+func (d *Decoder) rowRelation(r *reader) *Relation {
+	const end = 1 + 4
+	if d.open && d.last != nil && len(r.msg) >= end && binary.BigEndian.Uint32(r.msg[1:]) == d.last.OID {
+		r.off = end
+		return d.last
+	}
+	return d.lookUp(r)
+}
+
+// lookUp is rowRelation for the rows that are not of the last relation.
+func (d *Decoder) lookUp(r *reader) *Relation {
+	d.inTransaction(r)
+	at := r.off
+	oid := r.uint32("relation oid")
+	if r.err != nil {
+		return nil
+	}
+	rel, ok := d.relations.Get(oid)
+	if !ok {
+		r.fail(ErrUnknownRelation, at, "relation %d was never described in this session, or evicted since", oid)
+		return nil
+	}
+	d.last = rel
+	return rel
+}
+
 // old reads the old row. A key has all columns of the relation too, null where
 // they are not part of it.
 func (d *Decoder) old(r *reader, e *Event) {
-	at := r.off
-	b := r.uint8("old row's marker")
-	if b != 'K' && b != 'O' {
-		r.fail(ErrMalformed, at, "old row's marker is 0x%02x, not 'K' or 'O'", b)
-		return
+	marker := byte('O')
+	if r.remaining() > 0 && r.msg[r.off] == 'K' {
+		marker = 'K'
 	}
-	e.Old = r.tuple(len(e.Relation.Columns))
-	e.HasOld, e.OldIsKey = true, b == 'K'
-}
-
-func newMarker(r *reader) {
-	at := r.off
-	if b := r.uint8("new row's marker"); b != 'N' {
-		r.fail(ErrMalformed, at, "new row's marker is 0x%02x, not 'N'", b)
-	}
+	e.Old = r.tuple(marker, len(e.Relation.Columns))
+	e.HasOld, e.OldIsKey = true, marker == 'K'
 }

@@ -58,52 +58,70 @@ func width(p []byte) int {
 	return valueHead + int(binary.BigEndian.Uint32(p[1:]))
 }
 
-// tuple reads TupleData: Int16(columns), then for each Byte1(kind) and, with
-// text and binary, Int32(length) Byten(value). It must have the given columns.
-func (r *reader) tuple(columns int) Tuple {
-	at := r.off
-	n := int(r.uint16("column count"))
-	if n != columns {
-		r.fail(ErrMalformed, at, "row has %d columns, its relation %d", n, columns)
+// tuple reads a marker and TupleData: Int16(columns), then for each
+// Byte1(kind) and, with text and binary, Int32(length) Byten(value). It must have
+// the given columns.
+func (r *reader) tuple(marker byte, columns int) Tuple {
+	p := r.msg[r.off:]
+	if len(p) < tupleHead || p[0] != marker || int(binary.BigEndian.Uint16(p[1:])) != columns {
+		r.badHead(marker, columns)
 		return Tuple{}
 	}
-	start := r.off
-	for i := range n {
-		if !r.skipValue(i) {
+	start := r.off + tupleHead
+	end := start
+	for i := range columns {
+		w := soundWidth(r.msg[end:])
+		if w == 0 {
+			r.off = end
+			r.badValue(i)
 			return Tuple{}
 		}
+		end += w
 	}
-	return Tuple{data: r.msg[start:r.off:r.off], n: n}
+	r.off = end
+	return Tuple{data: r.msg[start:end:end], n: columns}
 }
 
-// skipValue moves behind the value of column i if it is sound.
-func (r *reader) skipValue(i int) bool {
-	p := r.msg[r.off:]
+// tupleHead is the marker and the column count before the values.
+const tupleHead = 1 + 2
+
+// badHead says what is wrong with a tuple's marker or column count.
+func (r *reader) badHead(marker byte, columns int) {
+	at := r.off
+	if b := r.uint8("row's marker"); b != marker {
+		r.fail(ErrMalformed, at, "row's marker is 0x%02x, not %q", b, marker)
+	}
+	at = r.off
+	n := r.uint16("column count")
+	r.fail(ErrMalformed, at, "row has %d columns, its relation %d", n, columns)
+}
+
+// soundWidth returns the bytes the value at the front of p takes, 0 if it is
+// not sound.
+func soundWidth(p []byte) int {
 	if len(p) == 0 {
-		return r.badValue(i)
+		return 0
 	}
 	switch p[0] {
 	case ValueNull, ValueUnchanged:
-		r.off++
-		return true
+		return 1
 	case ValueText, ValueBinary:
 		if len(p) < valueHead {
-			return r.badValue(i)
+			return 0
 		}
 		n := binary.BigEndian.Uint32(p[1:])
 		if uint64(n) > uint64(len(p)-valueHead) {
-			return r.badValue(i)
+			return 0
 		}
-		r.off += valueHead + int(n)
-		return true
+		return valueHead + int(n)
 	default:
-		return r.badValue(i)
+		return 0
 	}
 }
 
-// badValue says what is wrong with the value of column i, which skipValue only
-// found to be so. It returns false.
-func (r *reader) badValue(i int) bool {
+// badValue says what is wrong with the value of column i, at which soundWidth
+// only found that something is.
+func (r *reader) badValue(i int) {
 	r.column = i + 1
 	at := r.off
 	switch kind := r.uint8("value's kind"); kind {
@@ -112,5 +130,4 @@ func (r *reader) badValue(i int) bool {
 	default:
 		r.fail(ErrMalformed, at, "unknown kind of value 0x%02x", kind)
 	}
-	return false
 }
