@@ -26,7 +26,7 @@ type access struct {
 
 func newAccess(file string, logger *slog.Logger) (*access, error) {
 	if file == "" {
-		return nil, nil //nolint:nilnil // no file: everybody is let in
+		return nil, nil // no file: everybody is let in
 	}
 	token, err := load(logger, parseToken, file)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 func newCertificate(certFile, keyFile string, logger *slog.Logger) (*reloaded[*tls.Certificate], error) {
 	switch {
 	case certFile == "" && keyFile == "":
-		return nil, nil //nolint:nilnil // no files: no TLS
+		return nil, nil // no files: no TLS
 	case certFile == "" || keyFile == "":
 		return nil, errors.New("TLS needs both cert_file and key_file")
 	}

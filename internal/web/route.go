@@ -15,9 +15,9 @@ type endpoint struct {
 	open    bool // needs no token
 }
 
-var reading = []string{http.MethodGet, http.MethodHead}
+func reading() []string { return []string{http.MethodGet, http.MethodHead} }
 
-func get(serve http.HandlerFunc) endpoint { return endpoint{serve: serve, methods: reading} }
+func get(serve http.HandlerFunc) endpoint { return endpoint{serve: serve, methods: reading()} }
 
 // endpoint finds what serves a percent-encoded path. net/http's own mux would
 // clean the path, and a stream may be called "..".
@@ -45,12 +45,12 @@ func (s *Server) topEndpoint(name string) endpoint {
 	case "metrics":
 		return get(s.metrics)
 	case "healthz":
-		return endpoint{serve: s.healthz, methods: reading, open: true}
+		return endpoint{serve: s.healthz, methods: reading(), open: true}
 	case "readyz":
-		return endpoint{serve: s.readyz, methods: reading, open: true}
+		return endpoint{serve: s.readyz, methods: reading(), open: true}
 	case "login":
 		if s.access != nil {
-			return endpoint{serve: s.login, methods: append([]string{http.MethodPost}, reading...), open: true}
+			return endpoint{serve: s.login, methods: append(reading(), http.MethodPost), open: true}
 		}
 	}
 	return endpoint{}
