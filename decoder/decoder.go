@@ -3,7 +3,6 @@ package decoder
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -105,30 +104,28 @@ func (d *Decoder) Decode(msg []byte) (*Event, error) {
 		return nil, d.failed
 	}
 	r := reader{msg: msg}
-	d.message(&r)
-	if r.end(); r.err != nil {
-		d.failed = r.err
-		return nil, d.failed
+	if len(msg) > 0 && msg[0] == 'I' { // nearly every message is one
+		r.off = 1
+		d.insert(&r)
+	} else {
+		d.message(&r)
 	}
-	return &d.event, nil
+	if r.err == nil && r.off == len(msg) {
+		return &d.event, nil
+	}
+	r.end()
+	d.failed = r.err
+	return nil, d.failed
 }
 
-// message reads the message of r into d.event.
+// message reads any message but an insert into d.event.
 func (d *Decoder) message(r *reader) {
-	// The frame's length is a signed 32-bit number, so no server sends more.
-	// Below, and in Tuple, sums of an offset and a length fit an int.
-	if uint64(len(r.msg)) > math.MaxInt32 {
-		r.fail(ErrMalformed, 0, "%d bytes are more than a message can have", len(r.msg))
-		return
-	}
 	if len(r.msg) == 0 {
 		r.fail(ErrMalformed, 0, "empty")
 		return
 	}
 	r.off = 1
 	switch b := r.msg[0]; b {
-	case 'I':
-		d.insert(r)
 	case 'U':
 		d.update(r)
 	case 'D':

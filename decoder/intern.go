@@ -74,16 +74,20 @@ func (n *names) known(b []byte) string {
 // their last eight bytes: names of writers differ at an end. Names that share a
 // cell cost a look-up in recent, no more.
 func mix(b []byte) uint64 {
-	var first, last uint64
-	switch n := len(b); {
-	case n >= 8:
-		first, last = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
-	case n >= 4:
-		first, last = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[n-4:]))
-	case n > 0:
-		first, last = uint64(b[0])<<8|uint64(b[n/2]), uint64(b[n-1])
+	var ends uint64
+	if n := len(b); n >= 8 {
+		ends = binary.LittleEndian.Uint64(b) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[n-8:]), 29)
+	} else {
+		ends = short(b)
 	}
 	const odd = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
-	h := (first ^ bits.RotateLeft64(last, 29) ^ uint64(len(b))) * odd
-	return h >> 32
+	return (ends ^ uint64(len(b))) * odd >> 32
+}
+
+// short packs up to eight bytes.
+func short(b []byte) (packed uint64) {
+	for _, c := range b {
+		packed = packed<<8 | uint64(c)
+	}
+	return packed
 }

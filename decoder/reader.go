@@ -120,7 +120,7 @@ func (r *reader) sized(what string) []byte {
 
 // end fails if anything is left over.
 func (r *reader) end() {
-	if r.off < len(r.msg) {
-		r.fail(ErrMalformed, r.off, "%d bytes left over", r.remaining())
+	if n := r.remaining(); n > 0 {
+		r.fail(ErrMalformed, r.off, "%d bytes left over", n)
 	}
 }
