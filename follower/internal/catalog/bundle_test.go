@@ -13,11 +13,12 @@ import (
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
-// server is a cluster on which each case gets a database and a role of its own.
+// server is a cluster on which cases have databases and roles.
 type server struct {
 	cluster *pgcluster.Cluster
 	admin   *pgx.Conn
 	cases   atomic.Int64
+	shared  *database
 }
 
 func newServer(t *testing.T, options ...pgtest.Option) *server {
@@ -46,15 +47,47 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO %[1]s;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO %[1]s;
 `
 
-func (s *server) database(t *testing.T) database {
+// reset takes away what a case may have left, so that the next can have its database.
+const reset = `
+DO $$ DECLARE x text; BEGIN
+  FOR x IN SELECT format('PUBLICATION %%I', pubname) FROM pg_publication
+    UNION ALL SELECT format('SCHEMA %%I CASCADE', nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+    UNION ALL SELECT format('FOREIGN DATA WRAPPER %%I CASCADE', fdwname) FROM pg_foreign_data_wrapper
+  LOOP EXECUTE 'DROP ' || x; END LOOP;
+END $$;
+CREATE SCHEMA public;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+ALTER ROLE %[1]s REPLICATION NOBYPASSRLS;
+`
+
+// ownDatabase makes a database for a case that leaves more behind than objects.
+func (s *server) ownDatabase(t *testing.T) database {
 	t.Helper()
 	n := s.cases.Add(1)
 	d := database{name: fmt.Sprintf("case_%d", n), role: fmt.Sprintf("follower_%d", n)}
 	pgtest.Exec(t, s.admin, "CREATE ROLE "+d.role+" LOGIN REPLICATION", "CREATE DATABASE "+d.name)
-	d.owner = pgtest.ConnectURL(t, s.cluster.URL("", d.name))
-	pgtest.Exec(t, d.owner, fmt.Sprintf(good, d.role))
-	d.user = pgtest.ConnectURL(t, s.cluster.URL(d.role, d.name))
+	d.connect(t, s)
 	return d
+}
+
+// database is like ownDatabase, but one after the other gets the same.
+func (s *server) database(t *testing.T) database {
+	t.Helper()
+	if s.shared == nil {
+		d := s.ownDatabase(t)
+		s.shared = &database{name: d.name, role: d.role}
+		return d
+	}
+	d := *s.shared
+	d.connect(t, s)
+	return d
+}
+
+func (d *database) connect(t *testing.T, s *server) {
+	t.Helper()
+	d.owner = pgtest.ConnectURL(t, s.cluster.URL("", d.name))
+	pgtest.Exec(t, d.owner, fmt.Sprintf(reset, d.role), fmt.Sprintf(good, d.role))
+	d.user = pgtest.ConnectURL(t, s.cluster.URL(d.role, d.name))
 }
 
 // goodSpec is an ascending and an announced stream on the good database.

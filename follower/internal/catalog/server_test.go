@@ -51,7 +51,7 @@ func testReplicationRole(t *testing.T, s *server) {
 }
 
 func testTemplateDatabase(t *testing.T, s *server) {
-	d := s.database(t)
+	d := s.ownDatabase(t)
 	pgtest.Exec(t, d.owner, "ALTER DATABASE "+d.name+" IS_TEMPLATE true")
 	f := finding(t, inspect(t, d.user, goodSpec()), "database")
 	if f.OK || f.Scope != catalog.ScopeServer {
@@ -136,8 +136,8 @@ func TestRoom(t *testing.T) {
 }
 
 func testSlot(t *testing.T, s *server) {
-	d := s.database(t)
-	other := s.database(t)
+	d := s.ownDatabase(t)
+	other := s.ownDatabase(t)
 	pgtest.Exec(t, d.owner, `SELECT pg_create_physical_replication_slot('physical');
 		SELECT pg_create_logical_replication_slot('decoding', 'test_decoding');
 		SELECT pg_create_logical_replication_slot('ours', 'pgoutput')`)
@@ -172,7 +172,7 @@ func testSlot(t *testing.T, s *server) {
 
 // A slot that another follower reads is waited for: the finding names its pid.
 func testSlotInUse(t *testing.T, s *server) {
-	d := s.database(t)
+	d := s.ownDatabase(t)
 	holder := replicating(t, s.cluster.URL(d.role, d.name))
 	if _, err := holder.PgConn().Exec(t.Context(), "CREATE_REPLICATION_SLOT tidemark TEMPORARY LOGICAL pgoutput").ReadAll(); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func replicating(t *testing.T, url string) *pgx.Conn {
 }
 
 func testSlotsHidden(t *testing.T, s *server) {
-	d := s.database(t)
+	d := s.ownDatabase(t)
 	pgtest.Exec(t, d.owner, "REVOKE SELECT ON pg_replication_slots FROM PUBLIC")
 	snap := inspect(t, d.user, goodSpec())
 	f := finding(t, snap, "slot tidemark")
