@@ -1,5 +1,3 @@
-//go:build tidemark_metrics
-
 package metrics
 
 import (

@@ -1,0 +1,47 @@
+// Package follower tells a program the position of its streams: every row of a
+// stream with id ≤ P that will ever exist is committed and visible to a new
+// snapshot on the primary.
+//
+// # Use
+//
+// A worker makes a Follower for the streams it reads, runs it beside its work,
+// and asks for the position before each read:
+//
+//	f, err := follower.New(follower.Config{Database: url, Streams: streams})
+//	…
+//	go f.Run(ctx)
+//	events, _ := f.Stream("events")
+//	err = events.Wait(ctx, last+1)          // until there is something new
+//	p := events.CurrentToken()
+//	rows, err := db.Query(ctx, "SELECT … WHERE id > $1 AND id <= $2 ORDER BY id", last, p)
+//	last = p
+//
+// The query must begin after P is known: a snapshot that is older, as in a
+// REPEATABLE READ transaction, need not see what P covers.
+//
+// # How a position comes about
+//
+// Three loops work independently, each with a connection of its own, so that
+// the failure of one does not stop the others:
+//
+//   - The fence reads each stream's sequence and the holders of its lock. When
+//     all of them have ended, every id drawn before is settled. This alone gives
+//     positions; it needs neither slot nor publication.
+//   - The session reads the slot. Rows arrive as they are committed, pass the
+//     gate when they are visible, and extend the position without waiting for
+//     the fence. They also audit the promise: a row that arrives below a
+//     position already published is counted and reported.
+//   - The warden finds out which server and history this is, whether everything
+//     the streams need is there, and who holds a position back.
+//
+// # State and failure
+//
+// P stays true whatever happens, so it stands while the server is away. Status
+// tells the State, and in one sentence what is wrong. Once a stream has been
+// followed, Run ends only with its context; what the server lacks meanwhile
+// halts the streams it concerns and is tried again every few seconds.
+//
+// When the history of the primary changes, or a stream's ids start over, the
+// epoch changes: waiters that named the old one fail at once, and P begins anew
+// from the database.
+package follower

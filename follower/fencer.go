@@ -1,0 +1,292 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+)
+
+// fencer is the loop that settles ids by the sequences and their locks.
+type fencer struct{ *Follower }
+
+// errGround ends one session of a loop because there is another footing.
+var errGround = errors.New("the server or its catalog has changed")
+
+func (z *fencer) run(ctx context.Context) error {
+	again := newRetry()
+	for ctx.Err() == nil {
+		g, err := z.ground.wait(ctx)
+		if err != nil {
+			return err
+		}
+		err = z.follow(ctx, g, again)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, errGround):
+			continue
+		case z.fatal(err):
+			return err
+		}
+		for _, s := range z.streams {
+			s.update(func(c *condition) { c.lost = server.OneLine(err) })
+		}
+		request(z.review)
+		again.pause(ctx)
+	}
+	return ctx.Err()
+}
+
+// follow probes over one session, until that or the footing ends. All standing
+// fences end with it: after a crash a prepared transaction holds its lock under
+// another name. (DESIGN fact 2.)
+func (z *fencer) follow(ctx context.Context, g *footing, again *retry) error {
+	conn, id, err := z.dialer.SQL(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // whatever it says, we are done with it
+	if err := z.trust(g, id); err != nil {
+		request(z.review)
+		return err
+	}
+	w := &watch{fencer: z, footing: g, id: id}
+	var targets []fence.Target
+	for i, t := range g.targets() {
+		if t.Sequence.OID == 0 {
+			continue // the warden says why
+		}
+		w.posts = append(w.posts, &watched{index: i, stream: z.streams[i], life: z.streams[i].life.Load()})
+		targets = append(targets, t)
+	}
+	w.prober = fence.NewProber(conn, id.PID, g.catalog.DatabaseOID, targets)
+	again.succeeded()
+	return w.run(ctx)
+}
+
+// trust makes sure that a session is on the server that positions come from,
+// and that this has not gone back behind one. RULES 3 and 11.
+func (f *Follower) trust(g *footing, id server.Identity) error {
+	if !id.Same(g.identity) {
+		return fmt.Errorf("reached system %s on timeline %d, expected system %s on timeline %d",
+			id.System, id.Timeline, g.identity.System, g.identity.Timeline)
+	}
+	if at := f.flushed(); id.Insert < at {
+		return fmt.Errorf("the server's WAL stands at %s, behind %s, where a position was published", id.Insert, at)
+	}
+	return nil
+}
+
+// flushed is the highest WAL position known to have been on disk when a
+// position was published.
+func (f *Follower) flushed() pglogrepl.LSN {
+	var at pglogrepl.LSN
+	for _, s := range f.streams {
+		l := s.life.Load()
+		l.mu.Lock()
+		at = max(at, l.mu.flushed)
+		l.mu.Unlock()
+	}
+	return at
+}
+
+// watch is one session of the fencer.
+type watch struct {
+	*fencer
+	footing *footing
+	id      server.Identity
+	prober  *fence.Prober
+	posts   []*watched
+	pace    fence.Pace
+
+	unflushed time.Time // since when a fence has waited for nothing but the flush
+}
+
+// watched is one stream in it.
+type watched struct {
+	index  int
+	stream *Stream
+	life   *life
+	line   fence.Line
+	before int64 // the position before the probe
+}
+
+func (w *watch) run(ctx context.Context) error {
+	_, changed := w.ground.now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var done time.Time
+	var condition fence.Condition
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+			var g *footing
+			if g, changed = w.ground.now(); !w.footing.same(g) {
+				return errGround
+			}
+			continue
+		case <-w.probe:
+			w.pace.Hurry()
+			timer.Reset(w.pace.Floor(condition) - time.Since(done))
+			continue
+		case <-timer.C:
+		}
+		var err error
+		if condition, err = w.look(ctx, condition); err != nil {
+			return err
+		}
+		done = time.Now()
+		timer.Reset(w.pace.Next(condition))
+	}
+}
+
+// look takes one probe, or where all is settled a peek that may show that it is
+// needed, and applies it.
+func (w *watch) look(ctx context.Context, last fence.Condition) (fence.Condition, error) {
+	ctx, cancel := context.WithTimeout(ctx, server.Patience)
+	defer cancel()
+	now := time.Now()
+	for _, p := range w.posts {
+		p.before = p.life.position()
+	}
+	if w.quiet(last) {
+		results, err := w.prober.Peek(ctx, now)
+		if err != nil {
+			return last, err
+		}
+		if !w.news(results) {
+			return w.idle(results, now), nil
+		}
+	}
+	results, err := w.prober.Probe(ctx, now)
+	if err != nil {
+		return last, err
+	}
+	w.counts.fences.Add(1)
+	return w.apply(results, now)
+}
+
+// quiet reports whether the last probe found everything settled.
+func (w *watch) quiet(last fence.Condition) bool {
+	if last.Took == 0 || last.Unsettled {
+		return false
+	}
+	for _, p := range w.posts {
+		if !p.life.isKnown() {
+			return false
+		}
+	}
+	return true
+}
+
+// news reports whether a peek differs from the positions.
+func (w *watch) news(results []fence.Result) bool {
+	for i, r := range results {
+		if r.Err != nil || r.Reading.Last != w.posts[i].before {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
+	for i, r := range results {
+		p := w.posts[i]
+		p.life.reading(r.Reading.Last, &p.line, nil, now)
+	}
+	return fence.Condition{Aided: w.aided.Load(), Took: time.Since(now)}
+}
+
+// apply gives each stream its reading.
+func (w *watch) apply(results []fence.Result, now time.Time) (fence.Condition, error) {
+	c := fence.Condition{Aided: w.aided.Load(), Took: time.Since(now)}
+	unflushed := false
+	for i, r := range results {
+		p := w.posts[i]
+		if r.Err != nil {
+			w.blocked(p, r.Err)
+			continue
+		}
+		moved, unsettled, err := w.reading(p, r.Reading, now)
+		if err != nil {
+			return c, err
+		}
+		c.Moved = c.Moved || moved
+		c.Unsettled = c.Unsettled || unsettled
+		_, waits := p.line.Unflushed()
+		unflushed = unflushed || waits
+	}
+	w.followed.Store(w.followed.Load() || w.reached.Load() && len(w.posts) > 0 && w.posts[0].life.isKnown())
+	w.hasten(unflushed, now)
+	return c, nil
+}
+
+// blocked notes that one stream's sequence could not be read. RULES 4 and 6.
+func (w *watch) blocked(p *watched, err error) {
+	if errors.Is(err, fence.ErrReplaced) {
+		request(w.review)
+	}
+	reason := "its sequence cannot be read: " + server.OneLine(err)
+	if server.Code(err) == server.CodeLockNotAvailable {
+		reason = "its sequence is locked, or somebody waits to lock it (ALTER, DROP or TRUNCATE … RESTART IDENTITY): positions stand still until that ends"
+	}
+	p.line = fence.Line{}
+	p.stream.update(func(c *condition) { c.lost = reason })
+}
+
+// reading applies one reading to one stream.
+func (w *watch) reading(p *watched, r fence.Reading, now time.Time) (moved, unsettled bool, err error) {
+	if r.Last < p.before {
+		if err := w.setBack(p, r.Last); err != nil {
+			return false, false, err
+		}
+	}
+	settled, done := p.line.Add(r, w.id.Geometry)
+	switch {
+	case done:
+		moved = p.life.settle(settled, now)
+	case r.Last == 0:
+		p.life.become() // nothing was ever drawn, so nothing is missing
+	}
+	moved = moved || p.life.position() != p.before
+	unsettled = p.life.reading(r.Last, &p.line, r.Holders, now) || !p.life.isKnown()
+	p.stream.update(func(c *condition) { c.lost = "" })
+	return moved, unsettled, nil
+}
+
+// setBack begins a new epoch of one stream: the sequence stands below ids that
+// were published. RULES 4.
+func (w *watch) setBack(p *watched, last int64) error {
+	w.cfg.Logger.Error("ids start over: the sequence was set back below the published position; a new epoch begins",
+		"stream", p.stream.name, "position", p.stream.outward(p.before), "allocated", p.stream.outward(last))
+	p.stream.restarts.Add(1)
+	if err := p.stream.startOver(w.epochOf(w.footing, p.index)); err != nil {
+		return err
+	}
+	w.counts.resyncs.Add(1)
+	p.life, p.line, p.before = p.stream.life.Load(), fence.Line{}, 0
+	return nil
+}
+
+// patienceForFlush is how long WAL that nothing flushes is waited for.
+// (DESIGN fact 4.)
+const patienceForFlush = 250 * time.Millisecond
+
+// hasten asks for a flush where fences have waited too long for nothing else.
+func (w *watch) hasten(unflushed bool, now time.Time) {
+	switch {
+	case !unflushed:
+		w.unflushed = time.Time{}
+	case w.unflushed.IsZero():
+		w.unflushed = now
+	case now.Sub(w.unflushed) > patienceForFlush:
+		w.unflushed = now
+		request(w.flush)
+	}
+}

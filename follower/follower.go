@@ -1,0 +1,155 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+)
+
+// Follower follows streams of one database. Its methods may be called from any
+// goroutine.
+type Follower struct {
+	cfg     Config
+	spec    catalog.Spec
+	dialer  *server.Dialer
+	streams []*Stream
+
+	ground *ground
+	counts counts
+
+	// probe asks the fence for a probe: a gap was seen.
+	probe chan struct{}
+	// review asks the warden to look again at the server and the catalog.
+	review chan struct{}
+	// flush asks the warden to force the WAL to disk.
+	flush chan struct{}
+
+	running  atomic.Bool
+	reached  atomic.Bool // the slot has been reached, or there is none to reach
+	followed atomic.Bool // a stream has been followed: nothing is fatal any more
+	aided    atomic.Bool // rows are streaming: they tell of gaps
+}
+
+// counts are the counters behind Stats.
+type counts struct {
+	fences, reconnects, resyncs atomic.Uint64
+}
+
+// New checks the configuration and returns a Follower that does nothing until
+// Run. The error lists everything that is wrong, and never shows a password.
+func New(cfg Config) (*Follower, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("configure follower: %w", err)
+	}
+	dialer, err := server.NewDialer(cfg.Database, cfg.ApplicationName)
+	if err != nil {
+		return nil, fmt.Errorf("configure follower: %w", err)
+	}
+	f := &Follower{
+		cfg: cfg, spec: cfg.spec(), dialer: dialer, ground: newGround(),
+		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1),
+	}
+	for _, s := range cfg.Streams {
+		stream, err := newStream(s, cfg)
+		if err != nil {
+			return nil, fmt.Errorf("configure follower: %w", err)
+		}
+		f.streams = append(f.streams, stream)
+	}
+	f.reached.Store(cfg.Slot.Kind == SlotNone)
+	return f, nil
+}
+
+// ErrRunning is returned by a second call of Run.
+var ErrRunning = errors.New("the follower has been run already")
+
+// Run follows the streams until ctx ends, and then returns nil after an
+// orderly stop: what has been followed is confirmed to the slot, and the slot
+// is free. A server that cannot be reached, or is starting up, is tried again
+// for ever. Refused credentials and unmet requirements end Run with an error as
+// long as no stream has been followed; afterwards nothing does.
+// A Follower runs once.
+func (f *Follower) Run(ctx context.Context) error {
+	if !f.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, loops := errgroup.WithContext(ctx)
+	group.Go(func() error { return (&warden{Follower: f}).run(loops) })
+	group.Go(func() error { return (&fencer{Follower: f}).run(loops) })
+	if f.cfg.Slot.Kind != SlotNone {
+		group.Go(func() error { return (&sessions{Follower: f}).run(loops) })
+	}
+	err := group.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Stream returns the stream with that name.
+func (f *Follower) Stream(name string) (*Stream, bool) {
+	for _, s := range f.streams {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return nil, false
+}
+
+// Streams returns all streams, in the order of the configuration.
+func (f *Follower) Streams() []*Stream {
+	return append([]*Stream(nil), f.streams...)
+}
+
+// Stats returns the follower's counters.
+func (f *Follower) Stats() Stats {
+	return Stats{
+		Fences:     f.counts.fences.Load(),
+		Reconnects: f.counts.reconnects.Load(),
+		Resyncs:    f.counts.resyncs.Load(),
+	}
+}
+
+// Ready reports whether every stream is being followed. If not, why names the
+// streams, their states and reasons.
+func (f *Follower) Ready() (ok bool, why string) {
+	for _, s := range f.streams {
+		status := s.Status()
+		if status.State == StateFollowing {
+			continue
+		}
+		if why != "" {
+			why += "; "
+		}
+		why += fmt.Sprintf("stream %q is %s", status.Name, status.State)
+		if status.Reason != "" {
+			why += ": " + status.Reason
+		}
+	}
+	return why == "", why
+}
+
+// fatal decides what becomes of an error of one of the loops: before any
+// stream has been followed, an answer that will be the same the next time ends
+// Run.
+func (f *Follower) fatal(err error) bool {
+	var unmet *RequirementError
+	return !f.followed.Load() && (server.Refused(err) || errors.As(err, &unmet))
+}
+
+// request wakes the loop that listens on c; requests coalesce.
+func request(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,254 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/tidemark-pg/tidemark/decoder"
+	"github.com/tidemark-pg/tidemark/follower/internal/gate"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+)
+
+const (
+	// replyEvery is how often the slot is told what may be forgotten.
+	replyEvery = time.Second
+	// askAfter is how long the server may be silent before it is asked to reply.
+	askAfter = 2 * time.Second
+	// silentAfter is how long it may be silent before the gatekeeper asks by
+	// SQL whether the walsender is merely busy.
+	silentAfter = 6 * time.Second
+)
+
+// reader owns the replication connection: it reads, decodes and replies.
+type reader struct {
+	*session
+	dec    *decoder.Decoder
+	binder *binder
+	front  *pgproto3.Frontend
+	conn   net.Conn
+
+	open   bool // between Begin and Commit
+	commit gate.Commit
+
+	heard     time.Time // when the server last said something
+	replied   time.Time
+	confirmed pglogrepl.LSN
+	reply     [34]byte
+}
+
+func newReader(s *session, dec *decoder.Decoder) *reader {
+	now := time.Now()
+	return &reader{
+		session: s, dec: dec, binder: newBinder(s.Routes),
+		front: s.repl.Frontend(), conn: s.repl.Conn(), heard: now, replied: now,
+	}
+}
+
+// run reads until ctx ends or something fails. At its end it confirms what has
+// passed the gate, so that the next session need not read that again.
+func (r *reader) run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		// Unblock the read; the connection itself stays usable for the last reply.
+		_ = r.conn.SetReadDeadline(time.Unix(1, 0))
+	})
+	defer stop()
+	for ctx.Err() == nil {
+		if err := r.next(ctx); err != nil {
+			return err
+		}
+	}
+	return r.send(time.Now(), false)
+}
+
+// next handles one message, or the time that has passed without one.
+func (r *reader) next(ctx context.Context) error {
+	now := time.Now()
+	if err := r.tick(now); err != nil {
+		return err
+	}
+	if err := r.conn.SetReadDeadline(now.Add(replyEvery)); err != nil {
+		return fmt.Errorf("read slot %q: %w", r.Slot.Name, err)
+	}
+	if ctx.Err() != nil {
+		return nil // the deadline that AfterFunc set may just have been replaced
+	}
+	// What the server has already sent is read without looking at the clock.
+	for range 256 {
+		msg, err := r.front.Receive()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read slot %q: %w", r.Slot.Name, err)
+		}
+		r.heard = now
+		if err := r.message(ctx, msg); err != nil {
+			return err
+		}
+		if r.front.ReadBufferLen() == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *reader) message(ctx context.Context, msg pgproto3.BackendMessage) error {
+	switch m := msg.(type) {
+	case *pgproto3.CopyData:
+		return r.copyData(ctx, m.Data)
+	case *pgproto3.ErrorResponse:
+		return fmt.Errorf("read slot %q: %w", r.Slot.Name, pgconn.ErrorResponseToPgError(m))
+	case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus:
+		return nil
+	default:
+		return fmt.Errorf("read slot %q: the server ended the stream (%T)", r.Slot.Name, msg)
+	}
+}
+
+// The messages inside a replication stream begin with a byte and fixed fields:
+// https://www.postgresql.org/docs/current/protocol-replication.html
+const (
+	xLogDataHeader  = 1 + 8 + 8 + 8
+	keepaliveLength = 1 + 8 + 8 + 1
+)
+
+func (r *reader) copyData(ctx context.Context, data []byte) error {
+	switch {
+	case len(data) >= xLogDataHeader && data[0] == pglogrepl.XLogDataByteID:
+		return r.change(ctx, data[xLogDataHeader:])
+	case len(data) == keepaliveLength && data[0] == pglogrepl.PrimaryKeepaliveMessageByteID:
+		return r.keepalive(pglogrepl.LSN(binary.BigEndian.Uint64(data[1:])), data[keepaliveLength-1] != 0)
+	default:
+		return fmt.Errorf("read slot %q: a replication message of %d bytes begins with %.4q", r.Slot.Name, len(data), data)
+	}
+}
+
+// keepalive says that the server has nothing for us below end. Inside a
+// transaction it says nothing about that one.
+func (r *reader) keepalive(end pglogrepl.LSN, wantsReply bool) error {
+	if !r.open {
+		r.pipe.advance(end)
+	}
+	if wantsReply {
+		return r.send(time.Now(), false)
+	}
+	return nil
+}
+
+// change decodes one message of the output plugin. An error ends the session:
+// a change that was not understood is never skipped.
+func (r *reader) change(ctx context.Context, payload []byte) error {
+	event, err := r.dec.Decode(payload)
+	if err != nil {
+		return &DecodeError{Slot: r.Slot.Name, Err: err}
+	}
+	switch event.Kind {
+	case decoder.KindBegin:
+		r.open = true
+		r.commit = gate.Commit{XID: event.XID, Runs: r.pipe.runs()}
+	case decoder.KindCommit:
+		return r.committed(ctx, event)
+	case decoder.KindRelation:
+		_, err = r.binder.bind(event.Relation)
+	case decoder.KindInsert:
+		err = r.insert(event)
+	}
+	return err
+}
+
+// DecodeError ends a session that met a change it does not understand. Reading
+// it again would fail again: the next session has to skip it. RULES 10.
+type DecodeError struct {
+	Slot string
+	Err  error
+}
+
+// Error names the slot and what was wrong.
+func (e *DecodeError) Error() string { return fmt.Sprintf("decode slot %q: %v", e.Slot, e.Err) }
+
+// Unwrap gives what was wrong.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+func (r *reader) insert(event *decoder.Event) error {
+	routes, err := r.binder.bind(event.Relation)
+	if err != nil {
+		return err
+	}
+	for i := range routes {
+		r.commit.Runs, err = routes[i].insert(r.dec, event.New, r.commit.Runs)
+		if err != nil {
+			return &DecodeError{Slot: r.Slot.Name, Err: err}
+		}
+	}
+	return nil
+}
+
+// committed queues the transaction at the gate. While the gate is full it reads
+// nothing more, but replies on time.
+func (r *reader) committed(ctx context.Context, event *decoder.Event) error {
+	r.open = false
+	r.commit.LSN, r.commit.End = pglogrepl.LSN(event.CommitLSN), pglogrepl.LSN(event.EndLSN)
+	r.commit.Time, r.commit.Decoded = event.CommitTime, time.Now()
+	room := r.pipe.add(r.commit)
+	r.commit = gate.Commit{}
+	for !room {
+		select {
+		case <-r.pipe.roomy:
+			room = true
+		case <-ctx.Done():
+			return nil
+		case <-time.After(replyEvery):
+			if err := r.send(time.Now(), false); err != nil {
+				return err
+			}
+		}
+		r.heard = time.Now()
+	}
+	return nil
+}
+
+// tick replies on time and notices a server that says nothing.
+func (r *reader) tick(now time.Time) error {
+	if since(r.heard, now, silentAfter) {
+		signal(r.pipe.silent)
+	}
+	if !since(r.replied, now, replyEvery-time.Millisecond) {
+		return nil
+	}
+	return r.send(now, since(r.heard, now, askAfter))
+}
+
+// send tells the server how far it may forget, and that we are alive. An old
+// confirmation is never taken back.
+func (r *reader) send(now time.Time, ask bool) error {
+	r.confirmed = max(r.confirmed, r.pipe.confirmable())
+	r.replied = now
+	b := r.reply[:]
+	b[0] = pglogrepl.StandbyStatusUpdateByteID
+	binary.BigEndian.PutUint64(b[1:], uint64(r.confirmed))
+	binary.BigEndian.PutUint64(b[9:], uint64(r.confirmed))
+	binary.BigEndian.PutUint64(b[17:], uint64(r.confirmed))
+	epoch := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	binary.BigEndian.PutUint64(b[25:], uint64(now.Sub(epoch).Microseconds()))
+	b[33] = 0
+	if ask {
+		b[33] = 1
+	}
+	if err := r.conn.SetWriteDeadline(now.Add(server.Patience)); err != nil {
+		return fmt.Errorf("confirm slot %q: %w", r.Slot.Name, err)
+	}
+	r.front.Send(&pgproto3.CopyData{Data: b})
+	if err := r.front.Flush(); err != nil {
+		return fmt.Errorf("confirm slot %q: %w", r.Slot.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+)
+
+// Slot is the slot to read.
+type Slot struct {
+	Name      string
+	Temporary bool
+	Failover  bool  // PostgreSQL 17+
+	SkipAhead int64 // bytes; 0 = never
+}
+
+// BusyError: another consumer reads the slot. PID is 0 where it left meanwhile.
+type BusyError struct {
+	Slot string
+	PID  int32
+}
+
+// Error names the slot and its reader.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("slot %q is read by another process (pid %d)", e.Slot, e.PID)
+}
+
+// ready makes sure that the slot is there and worth reading. It reports whether
+// rows were jumped over.
+func (s *session) ready(ctx context.Context) (jumped bool, err error) {
+	if s.Slot.Temporary {
+		return true, s.create(ctx)
+	}
+	found, err := s.inspect(ctx)
+	if err != nil {
+		return false, err
+	}
+	if found.exists && found.lost {
+		s.Log.Error("slot was invalidated by the server: making it anew", "slot", s.Slot.Name)
+		if err := s.drop(ctx); err != nil {
+			return false, err
+		}
+		found.exists = false
+	}
+	if !found.exists {
+		s.Log.Warn("slot is missing: making it", "slot", s.Slot.Name)
+		return true, s.create(ctx)
+	}
+	behind := s.Slot.SkipAhead > 0 && found.lag > s.Slot.SkipAhead
+	if !s.Resync && !behind {
+		return false, nil
+	}
+	return true, s.skip(ctx, found.lag)
+}
+
+// found is what there is of a permanent slot.
+type found struct {
+	exists, lost bool
+	lag          int64 // bytes of WAL that it would have to read
+}
+
+func (s *session) inspect(ctx context.Context) (found, error) {
+	ctx, cancel := s.ask(ctx)
+	defer cancel()
+	var f found
+	var pid int32
+	err := s.sql.QueryRow(ctx, `SELECT coalesce(active_pid, 0), coalesce(wal_status = 'lost', false),
+		coalesce(pg_current_wal_insert_lsn() - confirmed_flush_lsn, 0)::int8
+		FROM pg_replication_slots WHERE slot_name = $1`, s.Slot.Name).Scan(&pid, &f.lost, &f.lag)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return found{}, nil
+	case err != nil:
+		return found{}, fmt.Errorf("look at slot %q: %w", s.Slot.Name, err)
+	case pid != 0:
+		return found{}, &BusyError{Slot: s.Slot.Name, PID: pid}
+	}
+	f.exists = true
+	return f, nil
+}
+
+// create makes the slot on the replication connection. The server waits for
+// every open write transaction first (DESIGN fact 5), however long that takes.
+func (s *session) create(ctx context.Context) error {
+	s.Receiver.Phase(Phase{
+		Step:   Creating,
+		Detail: fmt.Sprintf("slot %q is being made, which waits for the write transactions that are open", s.Slot.Name),
+	})
+	// https://www.postgresql.org/docs/current/protocol-replication.html
+	command := "CREATE_REPLICATION_SLOT " + pgx.Identifier{s.Slot.Name}.Sanitize()
+	if s.Slot.Temporary {
+		command += " TEMPORARY"
+	}
+	command += " LOGICAL pgoutput (SNAPSHOT 'nothing'"
+	if s.Slot.Failover {
+		command += ", FAILOVER"
+	}
+	_, err := s.repl.Exec(ctx, command+")").ReadAll()
+	if err != nil {
+		return fmt.Errorf("make slot %q: %w", s.Slot.Name, err)
+	}
+	return nil
+}
+
+func (s *session) drop(ctx context.Context) error {
+	ctx, cancel := s.ask(ctx)
+	defer cancel()
+	_, err := s.sql.Exec(ctx, "SELECT pg_drop_replication_slot($1)", s.Slot.Name)
+	return s.explain(ctx, "drop slot", err)
+}
+
+// skip advances the slot beyond all that is on disk. A position needs no
+// history, and the server passes a backlog far faster than it sends it. It
+// also passes what cannot be decoded any more. RULES 10.
+func (s *session) skip(ctx context.Context, lag int64) error {
+	s.Receiver.Phase(Phase{Step: Skipping, Detail: fmt.Sprintf("slot %q skips %d bytes of WAL", s.Slot.Name, lag)})
+	began := time.Now()
+	_, err := s.sql.Exec(ctx, "SELECT pg_replication_slot_advance($1, pg_current_wal_flush_lsn())", s.Slot.Name)
+	// Nothing to skip is no failure: the slot is already there.
+	if err != nil && !strings.Contains(server.OneLine(err), "minimum is") {
+		return s.explain(ctx, "advance slot", err)
+	}
+	s.Log.Warn("slot skipped ahead", "slot", s.Slot.Name, "bytes", lag, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// explain says what was being done to the slot, and who reads it if that is
+// the reason. A slot in use is reported so whichever statement met it.
+func (s *session) explain(ctx context.Context, doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case server.Code(err) == server.CodeObjectInUse:
+		return &BusyError{Slot: s.Slot.Name, PID: s.reader(ctx)}
+	}
+	return fmt.Errorf("%s %q: %w", doing, s.Slot.Name, err)
+}
+
+// reader is who reads the slot now; 0 where nobody does or it cannot be told.
+func (s *session) reader(ctx context.Context) int32 {
+	ctx, cancel := s.ask(ctx)
+	defer cancel()
+	var pid int32
+	err := s.sql.QueryRow(ctx, `SELECT coalesce(active_pid, 0) FROM pg_replication_slots WHERE slot_name = $1`,
+		s.Slot.Name).Scan(&pid)
+	if err != nil {
+		return 0
+	}
+	return pid
+}

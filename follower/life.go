@@ -1,0 +1,78 @@
+package follower
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/tracker"
+)
+
+// life is a stream in one epoch. When ids start over or the primary's history
+// changes, the stream begins another; nothing of the old one is true in it.
+// A loop keeps the life it began with, so that what it still finds out about an
+// old epoch stays there.
+type life struct {
+	of      *Stream
+	tracker *tracker.Tracker
+	epoch   string
+	// known is closed when the first fence is done: from then on the position
+	// covers every position published before.
+	known     chan struct{}
+	knownOnce sync.Once
+	// over is closed when the next life begins.
+	over chan struct{}
+
+	events []tracker.Event // of the gate's goroutine, between two batches
+
+	mu struct {
+		sync.Mutex
+		allocated int64 // away from zero; -1 while unknown
+		// lsn: a server that has replayed it shows every row that P covers.
+		lsn pglogrepl.LSN
+		// flushed is the highest position known to be on disk when P was
+		// published: a server that stands behind it has forgotten something.
+		flushed    pglogrepl.LSN
+		movedAt    time.Time
+		checkedAt  time.Time
+		unsettled  time.Time
+		holders    []fence.Holder
+		heldBy     []Holder
+		audit      audit
+		unreported delays
+	}
+}
+
+// errLifeOver fails the waiters of a life that has ended.
+var errLifeOver = errors.New("the epoch has ended")
+
+func newLife(of *Stream, epoch string) (*life, error) {
+	t, err := tracker.New(tracker.Config{
+		Stream: of.cfg.Name, Descending: of.cfg.Descending, Writers: of.cfg.Writers,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &life{of: of, tracker: t, epoch: epoch, known: make(chan struct{}), over: make(chan struct{})}
+	l.mu.allocated = -1
+	return l, nil
+}
+
+// isKnown reports whether the position means anything yet.
+func (l *life) isKnown() bool {
+	select {
+	case <-l.known:
+		return true
+	default:
+		return false
+	}
+}
+
+// end fails every waiter of this life.
+func (l *life) end() {
+	close(l.over)
+	l.tracker.Close(errLifeOver)
+}

@@ -1,0 +1,189 @@
+package follower
+
+import (
+	"time"
+
+	"github.com/jackc/pglogrepl"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/follower/internal/gate"
+	"github.com/tidemark-pg/tidemark/tracker"
+)
+
+// settle publishes what a fence found out. at is when.
+func (l *life) settle(f fence.Settled, at time.Time) (moved bool) {
+	l.mu.Lock()
+	// Before P moves: whoever reads the position then finds an LSN that covers
+	// it, and a row that is late is recognised from the first moment on.
+	l.mu.lsn = max(l.mu.lsn, f.Seen)
+	l.mu.flushed = max(l.mu.flushed, f.Drawn)
+	l.mu.audit.published(f.UpTo, f.Seen)
+	l.mu.Unlock()
+	moved = l.tracker.Settle(l.of.outward(f.UpTo))
+	l.become()
+	if moved {
+		l.moved(at)
+	}
+	return moved
+}
+
+// become makes the position known: the first fence is done.
+func (l *life) become() {
+	l.knownOnce.Do(func() {
+		close(l.known)
+		l.of.update(func(c *condition) { c.known = l.of.life.Load() == l })
+	})
+}
+
+// position is P, counted away from zero.
+func (l *life) position() int64 { return l.of.inward(l.tracker.CurrentToken()) }
+
+// moved notes that P has moved.
+func (l *life) moved(at time.Time) {
+	l.of.moves.Add(1)
+	p := l.position()
+	l.mu.Lock()
+	l.mu.movedAt = at
+	if l.mu.allocated <= p {
+		if l.mu.allocated >= 0 {
+			l.mu.allocated = p // a row tells of its id before the next probe does
+		}
+		l.mu.unsettled, l.mu.holders, l.mu.heldBy = time.Time{}, nil, nil
+	}
+	due := l.mu.unreported.upTo(p)
+	l.mu.Unlock()
+	for _, committed := range due {
+		l.of.published(l.of.name, at.Sub(committed))
+	}
+}
+
+// visible takes the stream's part of a batch that passed the gate; seen is an
+// insert position of the WAL read after. It reports whether ids are missing
+// below what was observed. One goroutine calls it.
+func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time) (gap bool) {
+	l.events = l.events[:0]
+	for i := range commits {
+		l.take(&commits[i], stream)
+	}
+	if len(l.events) == 0 {
+		return false
+	}
+	moved := l.tracker.Apply(l.events)
+	clear(l.events)
+	if moved {
+		l.mu.Lock()
+		l.mu.audit.published(l.position(), seen)
+		l.mu.Unlock()
+		l.moved(now)
+	}
+	_, _, gap = l.tracker.Unsettled()
+	return gap
+}
+
+// take turns a commit's runs of this stream into events for the tracker, and
+// audits them.
+func (l *life) take(c *gate.Commit, stream int) {
+	for i := range c.Runs {
+		r := &c.Runs[i]
+		if r.Stream != stream {
+			continue
+		}
+		l.inspect(c, r)
+		l.events = append(l.events, tracker.Event{
+			Verb: tracker.VerbObserve, Writer: r.Writer, From: r.From, To: r.To,
+		})
+	}
+}
+
+// inspect audits one run, and notes the WAL position of its commit before the
+// position can move.
+func (l *life) inspect(c *gate.Commit, r *gate.Run) {
+	s := l.of
+	s.rows.Add(uint64(r.Rows))
+	l.mu.Lock()
+	l.mu.lsn = max(l.mu.lsn, c.End)
+	l.mu.flushed = max(l.mu.flushed, c.End)
+	late := l.mu.audit.late(s.inward(r.From), c.End)
+	if s.published != nil {
+		l.mu.unreported.add(s.inward(r.To), c.Time)
+	}
+	l.mu.Unlock()
+	if late {
+		s.late.Add(uint64(r.Rows))
+		s.log.Error("late row: it was committed below a position already published; was its id written by hand, or its sequence set back or given a CACHE?",
+			"table", s.cfg.Tables[r.Table].Name, "id", r.From, "xid", c.XID, "writer", r.Writer, "rows", r.Rows)
+		s.tell()
+	}
+}
+
+// reading notes what a probe saw: how far ids are drawn, and who may hold
+// them. It reports whether some are not settled.
+func (l *life) reading(last int64, line *fence.Line, holders []fence.Holder, at time.Time) (unsettled bool) {
+	p := l.position()
+	line.Passed(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.allocated, l.mu.checkedAt = last, at
+	if last <= p {
+		l.mu.unsettled, l.mu.holders, l.mu.heldBy = time.Time{}, nil, nil
+		return false
+	}
+	l.mu.unsettled = line.Since()
+	l.mu.holders = append(l.mu.holders[:0], holders...)
+	return true
+}
+
+// startOver begins another life: the history of the primary has changed, or the
+// ids have started over. Waiters that named the old epoch fail at once.
+func (s *Stream) startOver(epoch string) error {
+	next, err := newLife(s, epoch)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	old := s.life.Swap(next)
+	for _, sub := range s.mu.subscribed {
+		sub.cancel()
+		sub.cancel = next.tracker.Subscribe(sub.tell)
+	}
+	s.mu.Unlock()
+	old.end()
+	s.update(func(c *condition) { c.known = false })
+	s.tell()
+	return nil
+}
+
+// delays remembers when rows above the position were committed, to tell how
+// long they took to be published. It is bounded: under a position that is held
+// back for long the first ones tell enough.
+type delays struct {
+	waiting []committed
+}
+
+type committed struct {
+	id int64
+	at time.Time
+}
+
+const maxDelays = 4096
+
+func (d *delays) add(id int64, at time.Time) {
+	if len(d.waiting) < maxDelays {
+		d.waiting = append(d.waiting, committed{id, at})
+	}
+}
+
+// upTo removes and returns the commit times of what p covers.
+func (d *delays) upTo(p int64) []time.Time {
+	var due []time.Time
+	kept := d.waiting[:0]
+	for _, c := range d.waiting {
+		if c.id <= p {
+			due = append(due, c.at)
+			continue
+		}
+		kept = append(kept, c)
+	}
+	d.waiting = kept
+	return due
+}

@@ -1,0 +1,249 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
+	"github.com/tidemark-pg/tidemark/follower/internal/gate"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+	"github.com/tidemark-pg/tidemark/follower/internal/session"
+)
+
+// busyAgain is how often a standby asks for the slot.
+const busyAgain = 200 * time.Millisecond
+
+// sessions is the loop that reads the slot, one session after the other.
+type sessions struct {
+	*Follower
+	resync bool   // what the slot holds could not be decoded: skip it
+	said   string // the last failure that was logged; repeated ones are not
+	floors []int64
+}
+
+func (z *sessions) run(ctx context.Context) error {
+	again := newRetry()
+	for ctx.Err() == nil {
+		g, err := z.ground.wait(ctx)
+		if err != nil {
+			return err
+		}
+		if problem := g.sessionProblem(); problem != "" {
+			z.reached.Store(true)
+			z.say("the slot cannot be read; positions come from the fence alone", problem)
+			z.resync = true
+			z.another(ctx, g)
+			continue
+		}
+		err = z.read(ctx, g, again)
+		if ctx.Err() != nil || errors.Is(err, errGround) {
+			continue
+		}
+		if z.fatal(err) {
+			return err
+		}
+		z.failed(ctx, err, again)
+	}
+	return ctx.Err()
+}
+
+// say logs a failure once, however often it is repeated.
+func (z *sessions) say(message, reason string) {
+	if z.said != reason {
+		z.cfg.Logger.Warn(message, "slot", z.cfg.Slot.Name, "reason", reason)
+	}
+	z.said = reason
+}
+
+// another waits until there is a footing that differs from g in what keeps the
+// session from reading.
+func (z *sessions) another(ctx context.Context, g *footing) {
+	for ctx.Err() == nil {
+		now, changed := z.ground.now()
+		if !g.same(now) || now.sessionProblem() != g.sessionProblem() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// read runs one session on a footing; it ends with errGround where there is
+// another.
+func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		z.another(inner, g)
+		cancel(errGround)
+	}()
+	l := &listener{sessions: z, footing: g, again: again}
+	for _, s := range z.streams {
+		l.lives = append(l.lives, s.life.Load())
+	}
+	err := session.Run(inner, session.Config{
+		Dialer:   z.dialer,
+		Identity: g.identity,
+		Slot: session.Slot{
+			Name: z.cfg.Slot.Name, Temporary: z.cfg.Slot.Kind == SlotTemporary,
+			Failover: z.cfg.Slot.Failover, SkipAhead: z.cfg.Slot.SkipAhead,
+		},
+		Publications: []string{z.cfg.Publication},
+		Routes:       g.routes(),
+		Resync:       z.resync,
+		Matches: func(setting string) bool {
+			return catalog.MatchesStandbyNames(setting, z.dialer.ApplicationName())
+		},
+		Log:      z.cfg.Logger,
+		Receiver: l,
+	})
+	z.aided.Store(false)
+	z.floor()
+	request(z.probe) // without the slot the fence must look more often
+	if cause := context.Cause(inner); errors.Is(cause, errGround) {
+		// What the old footing left undecoded the new one need not decode.
+		z.resync = true
+		return errGround
+	}
+	return err
+}
+
+// floor remembers the positions up to which writers are known.
+func (z *sessions) floor() {
+	z.floors = z.floors[:0]
+	for _, s := range z.streams {
+		z.floors = append(z.floors, s.inward(s.CurrentToken()))
+	}
+}
+
+// failed decides what to do about the end of a session.
+func (z *sessions) failed(ctx context.Context, err error, again *retry) {
+	var busy *session.BusyError
+	var sync *session.SynchronousError
+	var lacks *session.RequirementError
+	if !errors.As(err, &busy) {
+		z.counts.reconnects.Add(1)
+		z.standby("")
+	}
+	switch {
+	case errors.As(err, &busy):
+		z.reached.Store(true)
+		z.say("standby: the slot is read by another process; taking over when it goes", busy.Error())
+		z.standby(busy.Error())
+		sleep(ctx, busyAgain)
+		return
+	case errors.As(err, &sync):
+		z.reached.Store(true)
+		z.say("disconnected from the slot so that writers do not wait for it", sync.Error())
+		z.release(ctx)
+		request(z.review)
+	case errors.As(err, &lacks):
+		z.resync = true
+		z.say("the slot sends rows that cannot be understood", lacks.Error())
+		z.streams[lacks.Stream].update(func(c *condition) { c.halted = lacks.Error() })
+		request(z.review)
+	default:
+		z.resync = z.resync || undecodable(err)
+		z.say("reading the slot failed; trying again", server.OneLine(err))
+		request(z.review)
+	}
+	again.pause(ctx)
+}
+
+// undecodable reports whether reading the same WAL again would fail again: our
+// decoder did not understand it, or the server's could not make sense of it
+// with the catalog as it was then. RULES 10.
+func undecodable(err error) bool {
+	var decode *session.DecodeError
+	if errors.As(err, &decode) {
+		return true
+	}
+	code := server.Code(err)
+	if len(code) < 2 {
+		return false
+	}
+	switch code[:2] {
+	case "08", "53", "57", "28": // connection, resources, shutdown, credentials
+		return false
+	}
+	return code != server.CodeObjectInUse
+}
+
+// standby shows, or ends, that another process reads the slot.
+func (z *sessions) standby(reason string) {
+	for _, s := range z.streams {
+		s.update(func(c *condition) { c.standby = reason })
+	}
+}
+
+// release wakes the writers that already wait for us. RULES 1.
+func (z *sessions) release(ctx context.Context) {
+	conn, _, err := z.dialer.SQL(ctx)
+	if err == nil {
+		err = session.Release(ctx, conn)
+		_ = conn.Close(ctx) // it has done its work
+	}
+	if err != nil && ctx.Err() == nil {
+		z.cfg.Logger.Warn("waking writers that wait for Tidemark as a standby failed", "reason", server.OneLine(err))
+	}
+}
+
+// listener takes what one session finds out.
+type listener struct {
+	*sessions
+	footing *footing
+	lives   []*life
+	again   *retry
+}
+
+// Visible gives each stream its part of a batch, and asks the fence to look
+// where ids are missing.
+func (l *listener) Visible(commits []gate.Commit, seen pglogrepl.LSN) {
+	now := time.Now()
+	gap := false
+	for i, life := range l.lives {
+		gap = life.visible(commits, i, seen, now) || gap
+	}
+	if gap {
+		request(l.probe)
+	}
+}
+
+// Phase notes how far the session has come.
+func (l *listener) Phase(p session.Phase) {
+	switch p.Step {
+	case session.Connecting:
+		return
+	case session.Streaming:
+		l.aided.Store(true)
+		l.resync, l.said = false, ""
+		l.again.succeeded()
+		l.standby("")
+		l.cfg.Logger.Info("reading the slot", "slot", l.cfg.Slot.Name)
+	case session.Creating, session.Skipping:
+		l.cfg.Logger.Info(p.Detail)
+	}
+	l.reached.Store(true)
+	request(l.probe)
+}
+
+// Jumped loads the newest id of each writer among the rows that the slot will
+// not send: after the first session nobody's newest row may be missing for good.
+func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
+	if l.floors == nil {
+		return nil // writers are known since the start, which is now
+	}
+	l.counts.resyncs.Add(1)
+	for i := range l.streams {
+		if err := l.load(ctx, conn, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package follower
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidemark-pg/tidemark/tracker"
+)
+
+// Stream is a stream that is being followed. Its methods may be called from
+// any goroutine, before, during and after Run. It satisfies tracker.Positions.
+//
+// Until the first position is known, CurrentToken is 0 and waits go on.
+type Stream struct {
+	name      string
+	cfg       StreamConfig
+	log       *slog.Logger
+	published func(stream string, delay time.Duration)
+
+	life  atomic.Pointer[life]
+	rows  atomic.Uint64
+	moves atomic.Uint64
+	late  atomic.Uint64
+	// restarts counts how often the ids of one sequence have started over.
+	restarts atomic.Uint64
+
+	mu struct {
+		sync.Mutex
+		condition
+		state      State
+		reason     string
+		subscribed map[int]*subscription
+		watchers   map[int]func()
+		next       int
+	}
+}
+
+// subscription is a subscriber and how to end its place in the present life.
+type subscription struct {
+	tell   func(tracker.Move)
+	cancel func()
+}
+
+var _ tracker.Positions = (*Stream)(nil)
+
+func newStream(cfg StreamConfig, of Config) (*Stream, error) {
+	s := &Stream{
+		name: cfg.Name, cfg: cfg, published: of.PublishedFunc,
+		log: of.Logger.With("stream", cfg.Name),
+	}
+	l, err := newLife(s, "")
+	if err != nil {
+		return nil, err
+	}
+	s.life.Store(l)
+	s.mu.state = StateStarting
+	s.mu.subscribed = make(map[int]*subscription)
+	s.mu.watchers = make(map[int]func())
+	return s, nil
+}
+
+// Name of the stream.
+func (s *Stream) Name() string { return s.name }
+
+// CurrentToken returns the position P; 0 while none is known. It is cheap and
+// takes no lock.
+func (s *Stream) CurrentToken() int64 { return s.life.Load().tracker.CurrentToken() }
+
+// CurrentTokenForWriter returns how far that writer's rows are complete.
+func (s *Stream) CurrentTokenForWriter(writer string) int64 {
+	return s.life.Load().tracker.CurrentTokenForWriter(writer)
+}
+
+// Positions returns the newest id of each writer at or below the position
+// (transaction), or its announced position.
+func (s *Stream) Positions() map[string]int64 { return s.life.Load().tracker.Positions() }
+
+// Epoch returns the history that positions belong to now; "" while unknown.
+func (s *Stream) Epoch() string { return s.life.Load().epoch }
+
+// Wait blocks until the position covers the given one, in this epoch or a
+// later one, or ctx ends.
+func (s *Stream) Wait(ctx context.Context, position int64) error {
+	return s.WaitFor(ctx, Target{Position: position})
+}
+
+// WaitWriter blocks until the position, or that writer's, covers the given one.
+func (s *Stream) WaitWriter(ctx context.Context, writer string, position int64) error {
+	return s.WaitFor(ctx, Target{Position: position, Writer: writer, ByWriter: true})
+}
+
+// WaitFor blocks until the target is reached. It returns the error of ctx when
+// that ends first, and an *EpochError as soon as the target's epoch is not, or
+// no longer, the stream's.
+func (s *Stream) WaitFor(ctx context.Context, t Target) error {
+	for {
+		l := s.life.Load()
+		if t.Epoch != "" && l.epoch != "" && l.epoch != t.Epoch {
+			return &EpochError{Stream: s.name, Want: t.Epoch, Have: l.epoch}
+		}
+		if err := l.wait(ctx, t); err == nil || ctx.Err() != nil {
+			return err
+		}
+		// The life is over; the next one is there before its end is told.
+	}
+}
+
+// wait waits in one life; any error but that of ctx means that it is over.
+func (l *life) wait(ctx context.Context, t Target) error {
+	select {
+	case <-l.known:
+	case <-l.over:
+		return errLifeOver
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if t.ByWriter {
+		return l.tracker.WaitWriter(ctx, t.Writer, t.Position)
+	}
+	return l.tracker.Wait(ctx, t.Position)
+}
+
+// Subscribe has every move told to tell, conflated: a slow subscriber gets the
+// newest. tell is called from the follower's goroutines and must not block;
+// it goes on to be called across epochs.
+func (s *Stream) Subscribe(tell func(tracker.Move)) (cancel func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := s.nextLocked()
+	s.mu.subscribed[id] = &subscription{tell: tell, cancel: s.life.Load().tracker.Subscribe(tell)}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if sub, ok := s.mu.subscribed[id]; ok {
+			sub.cancel()
+			delete(s.mu.subscribed, id)
+		}
+	}
+}
+
+// Watch has fn called after anything in Status has changed but the times at
+// which it was checked. fn is called from the follower's goroutines, may be
+// called more often than needed, and must not block.
+func (s *Stream) Watch(fn func()) (cancel func()) {
+	unsubscribe := s.Subscribe(func(tracker.Move) { fn() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := s.nextLocked()
+	s.mu.watchers[id] = fn
+	return func() {
+		unsubscribe()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.mu.watchers, id)
+	}
+}
+
+func (s *Stream) nextLocked() int {
+	s.mu.next++
+	return s.mu.next
+}
+
+// tell calls the watchers, without a lock.
+func (s *Stream) tell() {
+	s.mu.Lock()
+	watchers := make([]func(), 0, len(s.mu.watchers))
+	for _, fn := range s.mu.watchers {
+		watchers = append(watchers, fn)
+	}
+	s.mu.Unlock()
+	for _, fn := range watchers {
+		fn()
+	}
+}
+
+// Status returns everything known of the stream now.
+func (s *Stream) Status() Status {
+	l := s.life.Load()
+	st := Status{Name: s.name, LateRows: s.late.Load(), Rows: s.rows.Load(), Moves: s.moves.Load()}
+	s.mu.Lock()
+	st.State, st.Reason = s.mu.state, s.mu.reason
+	s.mu.Unlock()
+	if l.isKnown() {
+		// Read before the LSN: a position is never shown with too low a one.
+		st.Known, st.Epoch, st.Position = true, l.epoch, l.tracker.CurrentToken()
+		st.Writers = l.tracker.Positions()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st.LSN, st.MovedAt, st.CheckedAt = l.mu.lsn, l.mu.movedAt, l.mu.checkedAt
+	st.UnsettledSince, st.HeldBy = l.mu.unsettled, l.mu.heldBy
+	if l.mu.allocated >= 0 {
+		st.AllocatedKnown, st.Allocated = true, s.outward(l.mu.allocated)
+	}
+	return st
+}
+
+// outward turns an id counted away from zero into the stream's own.
+func (s *Stream) outward(id int64) int64 {
+	if s.cfg.Descending {
+		return -id
+	}
+	return id
+}
+
+// inward is the reverse of outward.
+func (s *Stream) inward(id int64) int64 { return s.outward(id) }

@@ -1,0 +1,247 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
+	"github.com/tidemark-pg/tidemark/follower/internal/epoch"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+	"github.com/tidemark-pg/tidemark/follower/internal/session"
+)
+
+const (
+	// reviewEvery is how often the catalog is looked at while all is well.
+	reviewEvery = 10 * time.Second
+	// reviewHalted is how often while something is missing.
+	reviewHalted = 2 * time.Second
+	// reviewAtMost spaces reviews that others ask for.
+	reviewAtMost = 200 * time.Millisecond
+	// holdersEvery is how often it is asked who holds positions back.
+	holdersEvery = 500 * time.Millisecond
+)
+
+// warden is the loop that keeps the footing: which server and history, whether
+// everything the streams need is there, and who holds positions back.
+type warden struct {
+	*Follower
+	conn     *pgx.Conn
+	reviewed time.Time
+	healthy  bool
+}
+
+func (w *warden) run(ctx context.Context) error {
+	again := newRetry()
+	for ctx.Err() == nil {
+		err := w.serve(ctx, again)
+		if ctx.Err() != nil {
+			break
+		}
+		if w.fatal(err) {
+			return err
+		}
+		for _, s := range w.streams {
+			s.update(func(c *condition) { c.waiting = server.OneLine(err) })
+		}
+		again.pause(ctx)
+	}
+	return ctx.Err()
+}
+
+// serve works over one session until that fails.
+func (w *warden) serve(ctx context.Context, again *retry) error {
+	conn, id, err := w.dialer.SQL(ctx)
+	if err != nil {
+		return err
+	}
+	w.conn = conn
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // whatever it says, we are done with it
+	if err := w.establish(ctx, id); err != nil {
+		return err
+	}
+	again.succeeded()
+	return w.tend(ctx)
+}
+
+// tend waits for what there is to do.
+func (w *warden) tend(ctx context.Context) error {
+	holders := time.NewTicker(holdersEvery)
+	defer holders.Stop()
+	for {
+		due := reviewEvery
+		if !w.healthy {
+			due = reviewHalted
+		}
+		timer := time.NewTimer(time.Until(w.reviewed.Add(due)))
+		var err error
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-timer.C:
+			err = w.again(ctx)
+		case <-w.review:
+			sleep(ctx, time.Until(w.reviewed.Add(reviewAtMost)))
+			err = w.again(ctx)
+		case <-w.flush:
+			err = w.force(ctx)
+		case <-holders.C:
+			err = w.nameHolders(ctx)
+		}
+		timer.Stop()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (w *warden) ask(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, server.Patience)
+}
+
+// force flushes the WAL: a fence has waited for that alone. RULES 9.
+func (w *warden) force(ctx context.Context) error {
+	ctx, cancel := w.ask(ctx)
+	defer cancel()
+	return session.ForceFlush(ctx, w.conn)
+}
+
+// again looks anew at server and catalog.
+func (w *warden) again(ctx context.Context) error {
+	asking, cancel := w.ask(ctx)
+	defer cancel()
+	id, err := server.IdentifyAgain(asking, w.conn)
+	if err != nil {
+		return err
+	}
+	return w.establish(ctx, id)
+}
+
+// establish lays the footing that the other loops stand on.
+func (w *warden) establish(ctx context.Context, id server.Identity) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*server.Patience)
+	defer cancel()
+	before, _ := w.ground.now()
+	e, err := w.epoch(ctx, id, before)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		if before.epoch.System == e.System && e.Compare(before.epoch) < 0 {
+			return fmt.Errorf("the server is on an older history (%s) than the one that was followed (%s): it will not be followed", e, before.epoch)
+		}
+		if e == before.epoch && id.Insert < w.flushed() {
+			e.Rewinds = before.epoch.Rewinds + 1
+			w.cfg.Logger.Error("the server's WAL stands behind a published position: it was restored from an earlier state; a new epoch begins",
+				"wal", id.Insert, "published", w.flushed())
+		}
+	}
+	snapshot, err := catalog.Inspect(ctx, w.conn, w.spec)
+	if err != nil {
+		return fmt.Errorf("look at the catalog: %w", err)
+	}
+	w.reviewed = time.Now()
+	if problem := unmet(snapshot); problem != nil && !w.followed.Load() {
+		return problem
+	}
+	return w.lay(&footing{identity: id, epoch: e, catalog: snapshot})
+}
+
+// epoch finds out the history. Over a replication connection the server tells
+// where its timeline began; a role that may not open one does without.
+func (w *warden) epoch(ctx context.Context, id server.Identity, before *footing) (epoch.Epoch, error) {
+	if before != nil && before.identity.Same(id) {
+		return before.epoch, nil
+	}
+	bare := epoch.Epoch{System: id.System, Timeline: id.Timeline}
+	if id.Timeline <= 1 {
+		return bare, nil
+	}
+	conn, err := w.dialer.Replication(ctx)
+	if err != nil {
+		if w.cfg.Slot.Kind == SlotNone && server.Refused(err) {
+			return bare, nil
+		}
+		return epoch.Epoch{}, err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it has answered
+	return epoch.Read(ctx, conn, id.System, id.Timeline)
+}
+
+// lay tells the streams what the new footing means to them, and then the loops.
+func (w *warden) lay(g *footing) error {
+	var problems error
+	w.healthy = true
+	for i, s := range w.streams {
+		if err := w.begin(g, i); err != nil {
+			problems = errors.Join(problems, err)
+		}
+		reason := g.problem(i)
+		w.healthy = w.healthy && reason == ""
+		s.update(func(c *condition) { c.halted, c.waiting = reason, "" })
+	}
+	w.healthy = w.healthy && g.sessionProblem() == ""
+	if problems != nil {
+		return problems
+	}
+	w.ground.lay(g)
+	return nil
+}
+
+// begin gives stream i the life that the footing calls for.
+func (w *warden) begin(g *footing, i int) error {
+	s := w.streams[i]
+	if g.catalog.Streams[i].SequenceOID == 0 {
+		return nil // it keeps what it had, until there is a sequence again
+	}
+	want, have := w.epochOf(g, i), s.Epoch()
+	if want == have {
+		return nil
+	}
+	if have != "" {
+		w.cfg.Logger.Error("the epoch has changed: positions of the old one mean nothing any more",
+			"stream", s.name, "was", have, "is", want, "position", s.CurrentToken())
+		w.counts.resyncs.Add(1)
+	}
+	return s.startOver(want)
+}
+
+// epochOf is the epoch of stream i on a footing: the primary's history, the
+// sequence's identity, and how often its ids have started over besides.
+func (f *Follower) epochOf(g *footing, i int) string {
+	c := g.catalog.Streams[i]
+	text := fmt.Sprintf("%s/%d.%d", g.epoch, c.SequenceOID, c.SequenceFilenode)
+	if n := f.streams[i].restarts.Load(); n > 0 {
+		text += fmt.Sprintf("+%d", n)
+	}
+	return text
+}
+
+// problem is why stream i is halted; "" where nothing is missing.
+func (g *footing) problem(i int) string {
+	if p := g.catalog.Streams[i].Problem; p != nil {
+		return p.Detail + ": to mend it: " + p.Fix
+	}
+	for _, f := range g.catalog.Findings {
+		all := f.Scope == catalog.ScopeServer || f.Scope == catalog.ScopeSlot
+		if !f.OK && all && !f.Transient && f.Name != standbyNames {
+			return f.Detail + ": to mend it: " + f.Fix
+		}
+	}
+	return ""
+}
+
+// sessionProblem is why the slot cannot be read now, although the streams may
+// go on from the fence; "" where it can.
+func (g *footing) sessionProblem() string {
+	for _, f := range g.catalog.Findings {
+		all := f.Scope == catalog.ScopeServer || f.Scope == catalog.ScopeSlot
+		if !f.OK && all && !f.Transient {
+			return f.Detail
+		}
+	}
+	return ""
+}
