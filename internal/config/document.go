@@ -22,6 +22,9 @@ const (
 	// maxTokens bounds the parser's work, which grows with the square of the
 	// keys in one mapping. A table of a stream takes about 20.
 	maxTokens = 50_000
+	// maxLine bounds a line in bytes: the lexer's work grows with the square of
+	// a quoted text that does not end.
+	maxLine = 16 << 10
 	// maxDepth bounds nesting, on which the parser recurses; ours is 5 deep.
 	maxDepth = 32
 
@@ -111,14 +114,17 @@ func (d *document) plain(data []byte) bool {
 		d.refuse(position{1, 1}, fmt.Sprintf("larger than %d bytes", maxFile), "this is no configuration of Tidemark")
 		return false
 	}
-	at := position{1, 1}
+	at, start := position{1, 1}, 0
 	for i, r := range string(data) {
 		switch {
+		case i-start > maxLine:
+			d.refuse(position{at.line, 1}, fmt.Sprintf("a line longer than %d bytes", maxLine), "break it")
+			return false
 		case r == utf8.RuneError && !utf8.FullRune(data[i:]), r == utf8.RuneError && data[i] != 0xef:
 			d.refuse(at, "not UTF-8", "save the file as UTF-8 text")
 			return false
 		case r == '\n':
-			at = position{at.line + 1, 1}
+			at, start = position{at.line + 1, 1}, i+1
 			continue
 		case unicode.IsControl(r) && r != '\t' && r != '\r':
 			d.refuse(at, fmt.Sprintf("control character %U", r), "remove it")

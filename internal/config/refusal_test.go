@@ -37,10 +37,12 @@ var refusals = []struct{ name, text, want string }{
 	{"alias", replaced("publication: mine", "publication: *a"), `12:14: publication uses a YAML anchor, alias or tag: write the value out`},
 	{"bomb", "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n", `1:1: unknown key "a": …`},
 	{"merge", "<<: {a: 1}\n", `1:1: a key that is not plain text: …`},
-	{"deep", "streams: " + strings.Repeat("[", 40_000), `1:42: nested too deeply: …`},
-	{"deep block", "streams:\n" + strings.Repeat("- ", 40_000), `2:65: nested too deeply: …`},
+	{"deep", "streams: " + strings.Repeat("[", 10_000), `1:42: nested too deeply: …`},
+	{"deep block", "streams:\n" + strings.Repeat("- ", 8_000), `2:65: nested too deeply: …`},
 	{"many keys", strings.Repeat("k: v\n", 100_000), `16667:4: more values than a configuration can hold: shorten the file`},
 	{"huge", strings.Repeat("#", 1<<20+1), `1:1: larger than 1048576 bytes: this is no configuration of Tidemark`},
+
+	{"long line", "a: b\n" + strings.Repeat("\"@\t", 100_000), `2:1: a line longer than 16384 bytes: break it`},
 
 	{"no database", "streams: []\n", `1:1: database.url is missing: add "url"`},
 	{"no url", "log: {}\ndatabase:\n  readers: []\nstreams: []\n", `3:3: database.url is missing: add "url"`},
