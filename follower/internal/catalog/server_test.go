@@ -133,6 +133,12 @@ func TestRoom(t *testing.T) {
 	if p := inspect(t, d.user, spec).Problem(); p == nil || p.Name != "max_wal_senders" {
 		t.Errorf("problem %+v, want max_wal_senders alone", p)
 	}
+	if err := s.cluster.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := inspect(t, pgtest.ConnectURL(t, s.cluster.URL(d.role, d.name)), goodSpec()).Problem(); p != nil {
+		t.Errorf("after the fixes and a restart: %s", p.Detail)
+	}
 }
 
 func testSlot(t *testing.T, s *server) {

@@ -82,7 +82,7 @@ func (r *relation) fit(name string) Finding {
 		return unmet(title, "table "+name+" has unlogged partitions: "+strings.Join(r.Unlogged, ", "), alterEach(r.Unlogged, "SET LOGGED"))
 	case len(r.Foreign) > 0:
 		return unmet(title, "table "+name+" has foreign tables as partitions: "+strings.Join(r.Foreign, ", ")+
-			", their rows are not decoded", alterEachOf(r))
+			", their rows are not decoded", r.detach(r.Foreign))
 	}
 	return met(title, "")
 }
@@ -95,10 +95,11 @@ func alterEach(tables []string, action string) string {
 	return strings.Join(statements, "; ")
 }
 
-// alterEachOf detaches the foreign partitions, where they are r's own.
-func alterEachOf(r *relation) string {
-	statements := make([]string, len(r.Foreign))
-	for i, t := range r.Foreign {
+// detach takes partitions away from r. Those of a partition of r must be
+// detached from that instead.
+func (r *relation) detach(partitions []string) string {
+	statements := make([]string, len(partitions))
+	for i, t := range partitions {
 		statements[i] = "ALTER TABLE " + r.Display + " DETACH PARTITION " + t
 	}
 	return strings.Join(statements, "; ")
