@@ -77,10 +77,10 @@ func New(cfg Config) (*Decoder, error) {
 func (c Config) validate() error {
 	var errs []error
 	if c.Relations < 0 {
-		errs = append(errs, fmt.Errorf("Relations is %d, must not be negative", c.Relations))
+		errs = append(errs, fmt.Errorf("negative Relations: %d", c.Relations))
 	}
 	if c.Names < 0 {
-		errs = append(errs, fmt.Errorf("Names is %d, must not be negative", c.Names))
+		errs = append(errs, fmt.Errorf("negative Names: %d", c.Names))
 	}
 	return errors.Join(errs...)
 }

@@ -20,7 +20,7 @@
 //     with pg_logical_emit_message(false, …), may come at any time.
 //  4. Rows cost no allocation. Begin, commit, relation, … cost none either,
 //     except for the [Relation] itself, a truncate of more relations than any
-//     before it, and the first sight of an interned name.
+//     before it or than 1,024, and the first sight of an interned name.
 //  5. Anything of another protocol version (streamed, prepared or parallel
 //     transactions) is an error: those rows could not be told apart from
 //     committed ones.

@@ -93,6 +93,25 @@ func TestInt64IsCanonical(t *testing.T) {
 	})
 }
 
+// One byte that is no digit spoils a number of any length, wherever it stands.
+func TestInt64EveryByteCounts(t *testing.T) {
+	const digits = "1234567890123456789"
+	for n := 1; n <= len(digits); n++ {
+		for i := range n {
+			for c := range 256 {
+				b := []byte(digits[:n])
+				b[i] = byte(c)
+				want, werr := strconv.ParseInt(string(b), 10, 64)
+				sound := werr == nil && strconv.FormatInt(want, 10) == string(b)
+				got, err := text(string(b)).Int64(decoder.TypeInt8)
+				if sound != (err == nil) || sound && got != want {
+					t.Fatalf("%q: %d, %v; the standard library says %d, %v", b, got, err, want, werr)
+				}
+			}
+		}
+	}
+}
+
 func TestTupleOutOfRange(t *testing.T) {
 	d := newDecoder(t, decoder.Config{})
 	e := replay(t, d, beginBytes(1, when, 1), relationBytes(events()), insertBytes(events().OID, values{text("1"), null()}))

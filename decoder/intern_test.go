@@ -76,3 +76,12 @@ func TestInternSharesOneString(t *testing.T) {
 		}
 	}
 }
+
+// Two names of one hash forget each other; neither is taken for the other.
+func TestInternComparesNames(t *testing.T) {
+	d := newDecoder(t, decoder.Config{})
+	d.Collide([]byte("writer-1"), "writer-2")
+	if got := d.Intern([]byte("writer-1")); got != "writer-1" {
+		t.Fatalf("writer-1 became %q", got)
+	}
+}

@@ -116,7 +116,7 @@ func TestErrorStaysUntilReset(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	_, err := decoder.New(decoder.Config{Relations: -1, Names: -2})
-	const want = "configure decoder: Relations is -1, must not be negative\nNames is -2, must not be negative"
+	const want = "configure decoder: negative Relations: -1\nnegative Names: -2"
 	if err == nil || err.Error() != want {
 		t.Fatalf("got %v, want %q", err, want)
 	}
@@ -187,5 +187,17 @@ func TestEventHoldsItsKindOnly(t *testing.T) {
 		if want := describe(replay(t, alone, msg)); got != want {
 			t.Errorf("message %d: after others\n%s\nby itself\n%s", i, got, want)
 		}
+	}
+}
+
+// One huge truncate is not paid for ever.
+func TestTruncateBufferShrinks(t *testing.T) {
+	d := newDecoder(t, decoder.Config{})
+	replay(t, d, beginBytes(1, when, 1), truncateBytes(0, make([]uint32, 100_000)...))
+	if e := replay(t, d, truncateBytes(0, 1, 2)); len(e.Truncated) != 2 {
+		t.Fatalf("%d relations truncated, want 2", len(e.Truncated))
+	}
+	if got := d.TruncatedCap(); got > 1024 {
+		t.Fatalf("room for %d relations is kept", got)
 	}
 }
