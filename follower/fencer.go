@@ -234,7 +234,7 @@ func (w *watch) blocked(p *watched, err error) {
 	}
 	reason := "its sequence cannot be read: " + server.OneLine(err)
 	if server.Code(err) == server.CodeLockNotAvailable {
-		reason = "its sequence is locked, or somebody waits to lock it (ALTER, DROP or TRUNCATE … RESTART IDENTITY): positions stand still until that ends"
+		reason = "its sequence is locked, or somebody waits to lock it (DROP, or TRUNCATE … RESTART IDENTITY): positions stand still until that ends"
 	}
 	p.line = fence.Line{}
 	p.stream.update(func(c *condition) { c.lost = reason })

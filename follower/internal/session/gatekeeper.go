@@ -80,6 +80,10 @@ func (g *gatekeeper) drain(ctx context.Context, timer *time.Timer) error {
 			timer.Reset(pause)
 			select {
 			case <-timer.C:
+			case <-g.pipe.silent:
+				if err := g.alive(ctx); err != nil {
+					return err
+				}
 			case <-ctx.Done():
 			}
 		}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/tidemark-pg/tidemark/decoder"
@@ -28,7 +29,11 @@ type bound struct {
 	Route
 	id, instance int // -1: no such column is needed
 	idType       uint32
+	padded       bool // the instance is a char(n): its blanks mean nothing
 }
+
+// bpchar is the type char(n) (pg_type.dat).
+const bpchar = 1042
 
 // binder keeps routes bound to the relations that are described now.
 type binder struct {
@@ -80,6 +85,7 @@ func bindColumns(route Route, r *decoder.Relation) (bound, error) {
 		if bd.instance = r.Column(route.InstanceColumn); bd.instance < 0 {
 			return bd, missing(route.InstanceColumn)
 		}
+		bd.padded = r.Columns[bd.instance].TypeOID == bpchar
 	}
 	return bd, nil
 }
@@ -99,7 +105,11 @@ func (bd *bound) insert(dec *decoder.Decoder, row decoder.Tuple, runs []gate.Run
 	}
 	writer := bd.Writer
 	if bd.instance >= 0 {
-		writer = dec.Intern(row.Value(bd.instance).Bytes)
+		name := row.Value(bd.instance).Bytes
+		if bd.padded {
+			name = bytes.TrimRight(name, " ")
+		}
+		writer = dec.Intern(name)
 	}
 	return extend(runs, bd, writer, id), nil
 }
