@@ -111,16 +111,19 @@ func checkRuns(t *rapid.T, s *runSet, done []bool, p int64) {
 	}
 }
 
-// TestRunsGiveMemoryBack closes a quarter of a million gaps in random order:
-// sparse chunks must not stay behind.
+// TestRunsGiveMemoryBack closes most of many gaps in random order: sparse
+// chunks must not stay behind.
 func TestRunsGiveMemoryBack(t *testing.T) {
-	const ids = 500_000
+	const ids = 300_000
 	var s runSet
 	for _, i := range rand.New(rand.NewPCG(3, 4)).Perm(ids) {
-		s.add(int64(i)+2, int64(i)+2)
+		if i%100 > 0 {
+			s.add(int64(i)+1, int64(i)+1)
+		}
 	}
-	if runs, chunks := s.count(), len(s.chunks); runs != 1 || chunks != 1 {
-		t.Errorf("%d runs in %d chunks left of one run", runs, chunks)
+	runs, chunks := s.count(), len(s.chunks)
+	if runs != ids/100 || chunks > 2*runs/(chunkRuns/4) {
+		t.Errorf("%d runs in %d chunks", runs, chunks)
 	}
 }
 
@@ -139,7 +142,11 @@ func TestOneOpenTransactionUnderAMillionIDs(t *testing.T) {
 		}
 	}
 	used := int64(heapInUse()) - int64(before)
-	t.Logf("%d runs, %d bytes", tr.mu.runs.count(), used)
+	runs, chunks := tr.mu.runs.count(), len(tr.mu.runs.chunks)
+	t.Logf("%d runs in %d chunks, %d bytes", runs, chunks, used)
+	if chunks > runs/chunkRuns+1 {
+		t.Errorf("%d runs that came in order leave chunks half empty: %d", runs, chunks)
+	}
 	if used > 8<<20 {
 		t.Errorf("%d bytes, want at most 8 MB", used)
 	}

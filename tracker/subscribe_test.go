@@ -104,6 +104,24 @@ func TestCancelFromElsewhere(t *testing.T) {
 	})
 }
 
+// TestOvertakenMoveDoesNotHideTheNewest: movers offer after the lock is gone,
+// so an older move can come last.
+func TestOvertakenMoveDoesNotHideTheNewest(t *testing.T) {
+	var told []uint64
+	s := &subscriber{}
+	s.tell = func(m Move) {
+		if told = append(told, m.Number); m.Number == 1 {
+			s.offer(Move{Number: 3})
+			s.offer(Move{Number: 2})
+		}
+	}
+	s.offer(Move{Number: 1})
+	s.offer(Move{Number: 2})
+	if want := []uint64{1, 3}; !reflect.DeepEqual(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}
+
 // TestSubscriberThatEndsItsGoroutine must not silence itself for the others.
 func TestSubscriberThatEndsItsGoroutine(t *testing.T) {
 	tr, calls := newTracker(t, Config{}), 0

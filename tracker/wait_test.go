@@ -131,6 +131,9 @@ func TestHundredThousandWaiters(t *testing.T) {
 				t.Fatalf("%d woken at %d", n, p)
 			}
 		}
+		if kept := cap(tr.mu.waiters.byTarget.slots); kept > 4096 {
+			t.Errorf("room for %d waiters kept when all have left", kept)
+		}
 	})
 }
 

@@ -70,6 +70,24 @@ func TestPositionsKeepsTheMostRecentWriters(t *testing.T) {
 	}
 }
 
+// TestDroppedWriterComesBack: a writer that was dropped for its silence is
+// known again with its next row.
+func TestDroppedWriterComesBack(t *testing.T) {
+	tr := newTracker(t, Config{})
+	tr.Observe("rare", 1)
+	for i := int64(2); i < maxObserved+10; i++ {
+		tr.Observe(fmt.Sprint("job-", i), i)
+	}
+	if at, known := tr.Positions()["rare"]; known {
+		t.Fatalf("rare still at %d", at)
+	}
+	next, _, _ := tr.Unsettled()
+	tr.Observe("rare", next)
+	if at := tr.Positions()["rare"]; at != next {
+		t.Errorf("rare at %d, want %d", at, next)
+	}
+}
+
 // TestAnnouncedWritersAreNeverDropped: one forgotten would let P pass it.
 func TestAnnouncedWritersAreNeverDropped(t *testing.T) {
 	tr, names := newTracker(t, Config{}), writerNames(3*MaxWriters)
