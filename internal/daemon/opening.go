@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidemark-pg/tidemark/follower"
+)
+
+const (
+	// settling is how long a stream has been followed before that counts: the
+	// fence serves positions at once, and the slot may yet be refused.
+	settling = time.Second
+	// holdAtMost is how long log lines are held back at all.
+	holdAtMost = 10 * time.Second
+)
+
+// open is the time until it is known that the daemon goes on: log lines are
+// held back, for a refusal shall be one line and nothing before it. They are
+// let through as soon as a stream waits for a server that cannot be reached,
+// which is then named, or is followed.
+func (d *daemon) open(ctx context.Context) {
+	changed := make(chan struct{}, 1)
+	for _, s := range d.follower.Streams() {
+		defer s.Watch(func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})()
+	}
+	var settled <-chan time.Time
+	late := time.After(holdAtMost)
+	said := make(map[string]bool)
+	for {
+		state, reason := d.opening()
+		switch {
+		case reason != "" && !said[reason]:
+			said[reason] = true
+			d.log.Warn("not following yet; trying again", "reason", reason)
+			d.hold.Release()
+		case state != follower.StateStarting && settled == nil:
+			settled = time.After(settling)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-settled:
+			d.hold.Release()
+			return
+		case <-late:
+			d.hold.Release()
+		}
+	}
+}
+
+// opening is the state of the stream that is the least far, and why it is
+// still starting.
+func (d *daemon) opening() (follower.State, string) {
+	for _, s := range d.follower.Streams() {
+		if st := s.Status(); st.State == follower.StateStarting {
+			return st.State, st.Reason
+		}
+	}
+	return follower.StateFollowing, ""
+}
