@@ -110,12 +110,14 @@ func (s *Stream) WaitFor(ctx context.Context, t Target) error {
 
 // wait waits in one life; any error but that of ctx means that it is over.
 func (l *life) wait(ctx context.Context, t Target) error {
-	select {
-	case <-l.known:
-	case <-l.over:
-		return errLifeOver
-	case <-ctx.Done():
-		return ctx.Err()
+	if !l.isKnown() { // what is reached already is told even where ctx has ended
+		select {
+		case <-l.known:
+		case <-l.over:
+			return errLifeOver
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if t.ByWriter {
 		return l.tracker.WaitWriter(ctx, t.Writer, t.Position)
