@@ -58,3 +58,13 @@ func (a *audit) late(id int64, end pglogrepl.LSN) bool {
 	i := sort.Search(n, func(i int) bool { return a.marks[i].upTo >= id })
 	return end > a.marks[i].seen
 }
+
+// below is the highest position all of whose rows ended before lsn: whoever has
+// decoded the WAL up to there has seen them all.
+func (a *audit) below(lsn pglogrepl.LSN) int64 {
+	n := sort.Search(len(a.marks), func(i int) bool { return a.marks[i].seen > lsn })
+	if n == 0 {
+		return 0
+	}
+	return a.marks[n-1].upTo
+}

@@ -45,12 +45,13 @@ func (z *fencer) run(ctx context.Context) error {
 // fences end with it: after a crash a prepared transaction holds its lock under
 // another name. (DESIGN fact 2.)
 func (z *fencer) follow(ctx context.Context, g *footing, again *retry) error {
+	flushed := z.flushed()
 	conn, id, err := z.dialer.SQL(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // whatever it says, we are done with it
-	if err := z.trust(g, id); err != nil {
+	if err := trust(g, id, flushed); err != nil {
 		request(z.review)
 		return err
 	}
@@ -69,20 +70,22 @@ func (z *fencer) follow(ctx context.Context, g *footing, again *retry) error {
 }
 
 // trust makes sure that a session is on the server that positions come from,
-// and that this has not gone back behind one. RULES 3 and 11.
-func (f *Follower) trust(g *footing, id server.Identity) error {
+// and that this has not gone back behind one: flushed is what was known to be
+// on disk before the session began. RULES 3 and 11.
+func trust(g *footing, id server.Identity, flushed pglogrepl.LSN) error {
 	if !id.Same(g.identity) {
 		return fmt.Errorf("reached system %s on timeline %d, expected system %s on timeline %d",
 			id.System, id.Timeline, g.identity.System, g.identity.Timeline)
 	}
-	if at := f.flushed(); id.Insert < at {
-		return fmt.Errorf("the server's WAL stands at %s, behind %s, where a position was published", id.Insert, at)
+	if id.Insert < flushed {
+		return fmt.Errorf("the server's WAL stands at %s, behind %s, where a position was published", id.Insert, flushed)
 	}
 	return nil
 }
 
 // flushed is the highest WAL position known to have been on disk when a
-// position was published.
+// position was published. Ask before asking a server where its WAL stands: both
+// move on.
 func (f *Follower) flushed() pglogrepl.LSN {
 	var at pglogrepl.LSN
 	for _, s := range f.streams {
@@ -200,12 +203,12 @@ func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
 		p := w.posts[i]
 		p.life.reading(r.Reading.Last, &p.line, nil, now)
 	}
-	return fence.Condition{Aided: w.aided.Load(), Took: time.Since(now)}
+	return fence.Condition{Aided: w.aided.Load(), Took: 1}
 }
 
 // apply gives each stream its reading.
 func (w *watch) apply(results []fence.Result, now time.Time) (fence.Condition, error) {
-	c := fence.Condition{Aided: w.aided.Load(), Took: time.Since(now)}
+	c := fence.Condition{Aided: w.aided.Load(), Took: max(w.prober.Took(), 1)}
 	unflushed := false
 	for i, r := range results {
 		p := w.posts[i]
@@ -266,7 +269,7 @@ func (w *watch) setBack(p *watched, last int64) error {
 	w.cfg.Logger.Error("ids start over: the sequence was set back below the published position; a new epoch begins",
 		"stream", p.stream.name, "position", p.stream.outward(p.before), "allocated", p.stream.outward(last))
 	p.stream.restarts.Add(1)
-	if err := p.stream.startOver(w.epochOf(w.footing, p.index)); err != nil {
+	if err := p.stream.startOver(w.epochOf(w.footing, p.index), last); err != nil {
 		return err
 	}
 	w.counts.resyncs.Add(1)

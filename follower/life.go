@@ -43,13 +43,18 @@ type life struct {
 		heldBy     []Holder
 		audit      audit
 		unreported delays
+		// floor: rows up to it were there before anybody followed the stream;
+		// -1 while unknown.
+		floor int64
 	}
 }
 
 // errLifeOver fails the waiters of a life that has ended.
 var errLifeOver = errors.New("the epoch has ended")
 
-func newLife(of *Stream, epoch string) (*life, error) {
+// newLife begins a life that knows of no row. Writers are told of that have
+// rows above floor; -1: above the first position.
+func newLife(of *Stream, epoch string, floor int64) (*life, error) {
 	t, err := tracker.New(tracker.Config{
 		Stream: of.cfg.Name, Descending: of.cfg.Descending, Writers: of.cfg.Writers,
 	})
@@ -57,7 +62,7 @@ func newLife(of *Stream, epoch string) (*life, error) {
 		return nil, err
 	}
 	l := &life{of: of, tracker: t, epoch: epoch, known: make(chan struct{}), over: make(chan struct{})}
-	l.mu.allocated = -1
+	l.mu.allocated, l.mu.floor = -1, floor
 	return l, nil
 }
 
@@ -75,4 +80,20 @@ func (l *life) isKnown() bool {
 func (l *life) end() {
 	close(l.over)
 	l.tracker.Close(errLifeOver)
+}
+
+// decoded is the id up to which every row has been decoded, or was there before
+// the stream was followed, where the WAL up to lsn has been decoded; false while
+// there is no position to begin from.
+func (l *life) decoded(lsn pglogrepl.LSN) (id int64, some bool) {
+	p := l.position()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.floor < 0 {
+		if !l.isKnown() {
+			return 0, false
+		}
+		l.mu.floor = p
+	}
+	return max(l.mu.floor, l.mu.audit.below(lsn)), true
 }

@@ -11,16 +11,13 @@ import (
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
-// load observes the newest id of each writer of stream i above the position at
-// which the last session ended. A row that a query shows is committed and
+// load observes the newest id of each writer of stream i above floor, below
+// which every row has been decoded. A row that a query shows is committed and
 // visible, which is all that Observe says.
-func (l *listener) load(ctx context.Context, conn *pgx.Conn, i int) error {
+func (l *listener) load(ctx context.Context, conn *pgx.Conn, i int, floor int64) error {
 	c := l.footing.catalog.Streams[i]
-	if c.Problem != nil {
-		return nil
-	}
 	for _, t := range c.Tables {
-		rows, err := conn.Query(ctx, newest(c.Descending, t), l.streams[i].outward(l.floors[i]), t.Writer)
+		rows, err := conn.Query(ctx, newest(c.Descending, t), l.streams[i].outward(floor), t.Writer)
 		if err != nil {
 			return fmt.Errorf("load the writers of table %s: %w", t.Name, err)
 		}

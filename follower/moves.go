@@ -58,10 +58,11 @@ func (l *life) moved(at time.Time) {
 }
 
 // visible takes the stream's part of a batch that passed the gate; seen is an
-// insert position of the WAL read after. It reports whether ids are missing
-// below what was observed. One goroutine calls it.
+// insert position of the WAL read after. It reports whether the fence should
+// look: ids are missing below what was observed. One goroutine calls it.
 func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time) (gap bool) {
 	l.events = l.events[:0]
+	late := l.of.late.Load()
 	for i := range commits {
 		l.take(&commits[i], stream)
 	}
@@ -77,7 +78,8 @@ func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, no
 		l.moved(now)
 	}
 	_, _, gap = l.tracker.Unsettled()
-	return gap
+	// A late row may mean that the ids have started over, which a probe shows.
+	return gap || l.of.late.Load() != late
 }
 
 // take turns a commit's runs of this stream into events for the tracker, and
@@ -135,8 +137,9 @@ func (l *life) reading(last int64, line *fence.Line, holders []fence.Holder, at 
 
 // startOver begins another life: the history of the primary has changed, or the
 // ids have started over. Waiters that named the old epoch fail at once.
-func (s *Stream) startOver(epoch string) error {
-	next, err := newLife(s, epoch)
+// Rows above floor belong to it.
+func (s *Stream) startOver(epoch string, floor int64) error {
+	next, err := newLife(s, epoch, floor)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -22,7 +23,9 @@ type sessions struct {
 	*Follower
 	resync bool   // what the slot holds could not be decoded: skip it
 	said   string // the last failure that was logged; repeated ones are not
-	floors []int64
+	// passed is the WAL position up to which every commit has been decoded and
+	// has passed the gate, in this session or one before.
+	passed atomic.Uint64
 }
 
 func (z *sessions) run(ctx context.Context) error {
@@ -104,7 +107,6 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 		Receiver: l,
 	})
 	z.aided.Store(false)
-	z.floor()
 	request(z.probe) // without the slot the fence must look more often
 	if cause := context.Cause(inner); errors.Is(cause, errGround) {
 		// What the old footing left undecoded the new one need not decode.
@@ -112,14 +114,6 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 		return errGround
 	}
 	return err
-}
-
-// floor remembers the positions up to which writers are known.
-func (z *sessions) floor() {
-	z.floors = z.floors[:0]
-	for _, s := range z.streams {
-		z.floors = append(z.floors, s.inward(s.CurrentToken()))
-	}
 }
 
 // failed decides what to do about the end of a session.
@@ -233,15 +227,18 @@ func (l *listener) Phase(p session.Phase) {
 	request(l.probe)
 }
 
+// Passed notes how far commits have been decoded and found visible.
+func (l *listener) Passed(lsn pglogrepl.LSN) { l.passed.Store(max(l.passed.Load(), uint64(lsn))) }
+
 // Jumped loads the newest id of each writer among the rows that the slot will
-// not send: after the first session nobody's newest row may be missing for good.
+// not send: nobody's newest row may be missing for good.
 func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
-	if l.floors == nil {
-		return nil // writers are known since the start, which is now
-	}
-	l.counts.resyncs.Add(1)
-	for i := range l.streams {
-		if err := l.load(ctx, conn, i); err != nil {
+	for i, life := range l.lives {
+		floor, some := life.decoded(pglogrepl.LSN(l.passed.Load()))
+		if !some || l.footing.catalog.Streams[i].Problem != nil {
+			continue
+		}
+		if err := l.load(ctx, conn, i, floor); err != nil {
 			return err
 		}
 	}

@@ -155,3 +155,26 @@ func (b *bed) ok(err error) {
 		b.t.Fatal(err)
 	}
 }
+
+// streaming waits until some slot is being read.
+func (b *bed) streaming() {
+	b.t.Helper()
+	b.until("a slot is read", "SELECT count(*) > 0 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'tidemark'")
+}
+
+// until asks the server until the answer is true.
+func (b *bed) until(what, sql string, args ...any) {
+	b.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		var yes bool
+		b.ok(b.sql.QueryRow(b.t.Context(), sql, args...).Scan(&yes))
+		if yes {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%s: not within %s", what, patience)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

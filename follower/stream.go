@@ -51,7 +51,7 @@ func newStream(cfg StreamConfig, of Config) (*Stream, error) {
 		name: cfg.Name, cfg: cfg, published: of.PublishedFunc,
 		log: of.Logger.With("stream", cfg.Name),
 	}
-	l, err := newLife(s, "")
+	l, err := newLife(s, "", -1)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
@@ -54,13 +55,14 @@ func (w *warden) run(ctx context.Context) error {
 
 // serve works over one session until that fails.
 func (w *warden) serve(ctx context.Context, again *retry) error {
+	flushed := w.flushed()
 	conn, id, err := w.dialer.SQL(ctx)
 	if err != nil {
 		return err
 	}
 	w.conn = conn
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // whatever it says, we are done with it
-	if err := w.establish(ctx, id); err != nil {
+	if err := w.establish(ctx, id, flushed); err != nil {
 		return err
 	}
 	again.succeeded()
@@ -113,15 +115,17 @@ func (w *warden) force(ctx context.Context) error {
 func (w *warden) again(ctx context.Context) error {
 	asking, cancel := w.ask(ctx)
 	defer cancel()
+	flushed := w.flushed()
 	id, err := server.IdentifyAgain(asking, w.conn)
 	if err != nil {
 		return err
 	}
-	return w.establish(ctx, id)
+	return w.establish(ctx, id, flushed)
 }
 
-// establish lays the footing that the other loops stand on.
-func (w *warden) establish(ctx context.Context, id server.Identity) error {
+// establish lays the footing that the other loops stand on. flushed is what was
+// known to be on disk before the server was asked for its identity.
+func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglogrepl.LSN) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*server.Patience)
 	defer cancel()
 	before, _ := w.ground.now()
@@ -133,10 +137,10 @@ func (w *warden) establish(ctx context.Context, id server.Identity) error {
 		if before.epoch.System == e.System && e.Compare(before.epoch) < 0 {
 			return fmt.Errorf("the server is on an older history (%s) than the one that was followed (%s): it will not be followed", e, before.epoch)
 		}
-		if e == before.epoch && id.Insert < w.flushed() {
+		if e == before.epoch && id.Insert < flushed {
 			e.Rewinds = before.epoch.Rewinds + 1
 			w.cfg.Logger.Error("the server's WAL stands behind a published position: it was restored from an earlier state; a new epoch begins",
-				"wal", id.Insert, "published", w.flushed())
+				"wal", id.Insert, "published", flushed)
 		}
 	}
 	snapshot, err := catalog.Inspect(ctx, w.conn, w.spec)
@@ -206,7 +210,24 @@ func (w *warden) begin(g *footing, i int) error {
 			"stream", s.name, "was", have, "is", want, "position", s.CurrentToken())
 		w.counts.resyncs.Add(1)
 	}
-	return s.startOver(want)
+	return s.startOver(want, w.floorOf(g, i, have))
+}
+
+// floorOf is the id from which on rows are news in the next life of stream i:
+// where ids have started over, all of them; where only the history of the
+// primary is another, those that had not been decoded.
+func (w *warden) floorOf(g *footing, i int, have string) int64 {
+	before, _ := w.ground.now()
+	switch {
+	case have == "" || before == nil:
+		return -1
+	case g.targets()[i].Sequence != before.targets()[i].Sequence:
+		return 0
+	}
+	l := w.streams[i].life.Load()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.mu.floor, -1)
 }
 
 // epochOf is the epoch of stream i on a footing: the primary's history, the

@@ -20,7 +20,6 @@ type world struct {
 	ended   map[int64]bool     // id → its transaction has ended
 	next    uint32
 	durable int64 // ids ≤ it can never be drawn again
-	written []int64
 }
 
 func newWorld() *world {

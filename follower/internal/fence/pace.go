@@ -32,7 +32,7 @@ type Condition struct {
 	Unsettled bool
 	// Aided: a slot is streaming, so that new rows will ask for a probe.
 	Aided bool
-	// Took is how long the probe took.
+	// Took is what the probe cost the server, above zero once there was one.
 	Took time.Duration
 }
 

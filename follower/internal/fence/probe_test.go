@@ -183,6 +183,18 @@ func TestALockedSequenceBlocksNoOther(t *testing.T) {
 	}
 }
 
+// RULES 3: through a pooler the next statement may reach another backend.
+func TestAnotherBackendIsNoticed(t *testing.T) {
+	c := pgtest.Start(t)
+	conn := pgtest.Connect(t, c)
+	pgtest.Exec(t, conn, "CREATE SEQUENCE s")
+	tg, database := target(t, conn, "s")
+	p := NewProber(conn, conn.PgConn().PID()+1, database, []Target{tg})
+	if _, err := p.Probe(t.Context(), time.Now()); !errors.Is(err, ErrOtherBackend) {
+		t.Fatalf("probe: %v", err)
+	}
+}
+
 func TestParseVXIDRefusesJunk(t *testing.T) {
 	for _, s := range []string{"", "/", "1", "1/", "/2", "a/1", "1/b", "1/-1", "1/99999999999"} {
 		if v, err := ParseVXID(s); err == nil {

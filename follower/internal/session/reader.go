@@ -63,6 +63,7 @@ func (r *reader) run(ctx context.Context) error {
 	defer stop()
 	for ctx.Err() == nil {
 		if err := r.next(ctx); err != nil {
+			r.Receiver.Passed(r.pipe.confirmable())
 			return err
 		}
 	}
@@ -231,6 +232,7 @@ func (r *reader) tick(now time.Time) error {
 // confirmation is never taken back.
 func (r *reader) send(now time.Time, ask bool) error {
 	r.confirmed = max(r.confirmed, r.pipe.confirmable())
+	r.Receiver.Passed(r.confirmed)
 	r.replied = now
 	b := r.reply[:]
 	b[0] = pglogrepl.StandbyStatusUpdateByteID

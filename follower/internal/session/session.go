@@ -55,6 +55,9 @@ type Receiver interface {
 	// They belong to the receiver until it returns. seen is an insert position
 	// read after they had become visible.
 	Visible(commits []gate.Commit, seen pglogrepl.LSN)
+	// Passed tells that every commit up to there has been decoded and has
+	// passed the gate.
+	Passed(lsn pglogrepl.LSN)
 	// Phase tells how far the session has come.
 	Phase(p Phase)
 	// Jumped tells that the slot starts at a place from which earlier rows
