@@ -109,10 +109,12 @@ func (in *inspection) judge() {
 	if in.spec.Slot.Kind != SlotNone {
 		in.checkReplication()
 		in.checkSlot()
-		in.checkPublication()
 	}
 	for i := range in.snap.Streams {
 		in.checkStream(&in.snap.Streams[i])
+	}
+	if in.spec.Slot.Kind != SlotNone {
+		in.checkPublication() // of tables that are missing or unfit none can be made
 	}
 	if in.spec.announced() {
 		in.checkPositions()
