@@ -13,12 +13,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-pg/tidemark/decoder"
@@ -121,7 +123,7 @@ type session struct {
 func Run(ctx context.Context, cfg Config) error {
 	s := &session{Config: cfg}
 	s.pipe.init()
-	defer s.close()
+	defer func() { s.close(ctx.Err() != nil) }()
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
@@ -183,16 +185,44 @@ func (s *session) connect(ctx context.Context) error {
 	return nil
 }
 
-// close ends both connections and waits, so that the slot is free afterwards.
-func (s *session) close() {
+// leaveWithin is how long an orderly end waits for the server to let go.
+const leaveWithin = 2 * time.Second
+
+// close ends both connections. After an orderly end the slot is free when it
+// returns; a connection that has failed is not waited for.
+func (s *session) close(orderly bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), server.Patience)
 	defer cancel()
 	// Errors of closing change nothing: what mattered has been returned.
 	if s.repl != nil {
+		if orderly {
+			s.leave(ctx)
+		}
 		_ = s.repl.Close(ctx)
 	}
 	if s.sql != nil {
 		_ = s.sql.Close(ctx)
+	}
+}
+
+// leave says goodbye and waits for the server to end the connection, which it
+// does after it has released the slot. The driver's Close does not wait. A
+// connection broken off in the middle of a command has the command cancelled.
+func (s *session) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveWithin)
+	defer cancel()
+	if s.repl.IsClosed() {
+		select {
+		case <-s.repl.CleanupDone():
+		case <-ctx.Done():
+		}
+		return
+	}
+	conn := s.repl.Conn()
+	_ = conn.SetDeadline(time.Now().Add(leaveWithin)) // without it the copy ends at the last deadline
+	s.repl.Frontend().Send(&pgproto3.Terminate{})
+	if s.repl.Frontend().Flush() == nil {
+		_, _ = io.Copy(io.Discard, conn) // what is still on its way will be sent again
 	}
 }
 
