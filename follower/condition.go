@@ -15,6 +15,10 @@ type condition struct {
 	halted string
 	// standby is who reads the permanent slot.
 	standby string
+	// unread is why nothing comes from the slot, without which an announced
+	// stream cannot go on; unreadState is what to call that.
+	unread      string
+	unreadState State
 }
 
 // state decides what to call the stream's condition.
@@ -32,6 +36,8 @@ func (c condition) state() (State, string) {
 		return StateReconnecting, c.lost
 	case c.standby != "":
 		return StateStandby, c.standby
+	case c.unread != "":
+		return c.unreadState, c.unread
 	}
 	return StateFollowing, ""
 }

@@ -201,6 +201,10 @@ func (w *watch) news(results []fence.Result) bool {
 func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
 	for i, r := range results {
 		p := w.posts[i]
+		if p.stream.announced() {
+			p.life.drawn(r.Reading.Last, now)
+			continue
+		}
 		p.life.reading(r.Reading.Last, &p.line, nil, now)
 	}
 	return fence.Condition{Aided: w.aided.Load(), Took: 1}
@@ -249,6 +253,11 @@ func (w *watch) reading(p *watched, r fence.Reading, now time.Time) (moved, unse
 		if err := w.setBack(p, r.Last); err != nil {
 			return false, false, err
 		}
+	}
+	if p.stream.announced() {
+		p.life.drawn(r.Last, now)
+		p.stream.update(func(c *condition) { c.lost = "" })
+		return false, false, nil
 	}
 	settled, done := p.line.Add(r, w.id.Geometry)
 	switch {

@@ -82,6 +82,9 @@ func (f *footing) usable() []uint32 {
 		if s.Problem != nil {
 			continue
 		}
+		if s.Announced && f.catalog.Positions != nil {
+			oids = append(oids, f.catalog.Positions.OID)
+		}
 		for _, t := range s.Tables {
 			oids = append(oids, t.OID)
 		}
@@ -114,8 +117,28 @@ func (f *footing) routes() session.Routes {
 			routes[t.OID] = append(routes[t.OID], session.Route{
 				Stream: i, Table: j, TableName: t.Name, Descending: s.Descending,
 				IDColumn: t.IDColumn, InstanceColumn: t.InstanceColumn, Writer: t.Writer,
+				Ordered: s.Announced,
 			})
 		}
 	}
 	return routes
+}
+
+// positions tell the session of the table of announced positions; nil where
+// no announced stream can be followed.
+func (f *footing) positions() *session.Positions {
+	p := f.catalog.Positions
+	if p == nil {
+		return nil
+	}
+	streams := make(map[string]int)
+	for i, s := range f.catalog.Streams {
+		if s.Announced && s.Problem == nil {
+			streams[s.Name] = i
+		}
+	}
+	if len(streams) == 0 {
+		return nil
+	}
+	return &session.Positions{OID: p.OID, TableName: p.Name, Streams: streams}
 }

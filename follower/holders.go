@@ -30,6 +30,10 @@ func (w *warden) nameHolders(ctx context.Context) error {
 		if !held {
 			continue
 		}
+		if s.announced() {
+			l.hold(l.lagging())
+			continue
+		}
 		named, err := w.name(ctx, holders)
 		if err != nil {
 			return err

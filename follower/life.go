@@ -46,6 +46,12 @@ type life struct {
 		// floor: rows up to it were there before anybody followed the stream;
 		// -1 while unknown.
 		floor int64
+		// writers are those that have announced and not been withdrawn;
+		// withdrawn is where the others' end was committed. Announced streams.
+		writers   map[string]bool
+		withdrawn map[string]pglogrepl.LSN
+		// loaded: what was committed before is in the positions that were read.
+		loaded pglogrepl.LSN
 	}
 }
 
@@ -63,6 +69,7 @@ func newLife(of *Stream, epoch string, floor int64) (*life, error) {
 	}
 	l := &life{of: of, tracker: t, epoch: epoch, known: make(chan struct{}), over: make(chan struct{})}
 	l.mu.allocated, l.mu.floor = -1, floor
+	l.mu.writers, l.mu.withdrawn = make(map[string]bool), make(map[string]pglogrepl.LSN)
 	return l, nil
 }
 

@@ -90,10 +90,20 @@ func (l *life) take(c *gate.Commit, stream int) {
 		if r.Stream != stream {
 			continue
 		}
-		l.inspect(c, r)
-		l.events = append(l.events, tracker.Event{
-			Verb: tracker.VerbObserve, Writer: r.Writer, From: r.From, To: r.To,
-		})
+		verb := tracker.VerbObserve
+		switch r.Verb {
+		case gate.Inserted:
+			l.inspect(c, r)
+		case gate.Announced:
+			verb = tracker.VerbAnnounce
+			l.registered(r.Writer, c.End)
+		case gate.Withdrawn:
+			verb = tracker.VerbForget
+			if !l.gone(r.Writer, c.End) {
+				continue
+			}
+		}
+		l.events = append(l.events, tracker.Event{Verb: verb, Writer: r.Writer, From: r.From, To: r.To})
 	}
 }
 
@@ -133,6 +143,21 @@ func (l *life) reading(last int64, line *fence.Line, holders []fence.Holder, at 
 	l.mu.unsettled = line.Since()
 	l.mu.holders = append(l.mu.holders[:0], holders...)
 	return true
+}
+
+// drawn notes how far the ids of an announced stream are drawn: the fence does
+// not settle them.
+func (l *life) drawn(last int64, at time.Time) {
+	p := l.position()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.allocated, l.mu.checkedAt = last, at
+	switch {
+	case last <= p:
+		l.mu.unsettled, l.mu.heldBy = time.Time{}, nil
+	case l.mu.unsettled.IsZero():
+		l.mu.unsettled = at
+	}
 }
 
 // startOver begins another life: the history of the primary has changed, or the

@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ func (z *sessions) run(ctx context.Context) error {
 		}
 		if problem := g.sessionProblem(); problem != "" {
 			z.reached.Store(true)
+			z.unread(StateHalted, problem)
 			z.say("the slot cannot be read; positions come from the fence alone", problem)
 			z.resync = true
 			z.another(ctx, g)
@@ -52,6 +54,24 @@ func (z *sessions) run(ctx context.Context) error {
 		z.failed(ctx, err, again)
 	}
 	return ctx.Err()
+}
+
+// publications are those that the session reads.
+func (z *sessions) publications(g *footing) []string {
+	if g.positions() == nil {
+		return []string{z.cfg.Publication}
+	}
+	return []string{z.cfg.Publication, z.cfg.Publication + "_positions"}
+}
+
+// unread tells the announced streams that nothing comes from the slot; they
+// cannot go on without it.
+func (z *sessions) unread(state State, reason string) {
+	for _, s := range z.streams {
+		if s.announced() {
+			s.update(func(c *condition) { c.unread, c.unreadState = reason, state })
+		}
+	}
 }
 
 // say logs a failure once, however often it is repeated.
@@ -86,10 +106,12 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 		z.another(inner, g)
 		cancel(errGround)
 	}()
-	l := &listener{sessions: z, footing: g, again: again}
+	l := &listener{sessions: z, footing: g, again: again, stop: cancel}
 	for _, s := range z.streams {
 		l.lives = append(l.lives, s.life.Load())
 	}
+	defer l.followUps.Wait()
+	defer cancel(nil)
 	err := session.Run(inner, session.Config{
 		Dialer:   z.dialer,
 		Identity: g.identity,
@@ -97,9 +119,12 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 			Name: z.cfg.Slot.Name, Temporary: z.cfg.Slot.Kind == SlotTemporary,
 			Failover: z.cfg.Slot.Failover, SkipAhead: z.cfg.Slot.SkipAhead,
 		},
-		Publications: []string{z.cfg.Publication},
+		Publications: z.publications(g),
 		Routes:       g.routes(),
-		Resync:       z.resync,
+		Positions:    g.positions(),
+		// Announced streams are loaded anew: a registration or a withdrawal
+		// that is sent again would be taken for a new one. RULES 20.
+		Resync: z.resync || g.positions() != nil,
 		Matches: func(setting string) bool {
 			return catalog.MatchesStandbyNames(setting, z.dialer.ApplicationName())
 		},
@@ -108,10 +133,14 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	})
 	z.aided.Store(false)
 	request(z.probe) // without the slot the fence must look more often
-	if cause := context.Cause(inner); errors.Is(cause, errGround) {
+	cause := context.Cause(inner)
+	if errors.Is(cause, errGround) {
 		// What the old footing left undecoded the new one need not decode.
 		z.resync = true
 		return errGround
+	}
+	if cause != nil && ctx.Err() == nil {
+		return cause
 	}
 	return err
 }
@@ -119,7 +148,7 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 // failed decides what to do about the end of a session.
 func (z *sessions) failed(ctx context.Context, err error, again *retry) {
 	var busy *session.BusyError
-	var sync *session.SynchronousError
+	var waited *session.SynchronousError
 	var lacks *session.RequirementError
 	if !errors.As(err, &busy) {
 		z.counts.reconnects.Add(1)
@@ -132,22 +161,34 @@ func (z *sessions) failed(ctx context.Context, err error, again *retry) {
 		z.standby(busy.Error())
 		sleep(ctx, busyAgain)
 		return
-	case errors.As(err, &sync):
+	case errors.As(err, &waited):
 		z.reached.Store(true)
-		z.say("disconnected from the slot so that writers do not wait for it", sync.Error())
+		z.unread(StateHalted, waited.Error())
+		z.say("disconnected from the slot so that writers do not wait for it", waited.Error())
 		z.release(ctx)
 		request(z.review)
 	case errors.As(err, &lacks):
 		z.resync = true
 		z.say("the slot sends rows that cannot be understood", lacks.Error())
-		z.streams[lacks.Stream].update(func(c *condition) { c.halted = lacks.Error() })
+		z.lacking(lacks)
 		request(z.review)
 	default:
+		z.unread(StateReconnecting, server.OneLine(err))
 		z.resync = z.resync || undecodable(err)
 		z.say("reading the slot failed; trying again", server.OneLine(err))
 		request(z.review)
 	}
 	again.pause(ctx)
+}
+
+// lacking halts the streams whose rows cannot be understood, until the warden
+// has looked at the catalog: the announced ones where it is their positions.
+func (z *sessions) lacking(err *session.RequirementError) {
+	for i, s := range z.streams {
+		if i == err.Stream || err.Stream < 0 && s.announced() {
+			s.update(func(c *condition) { c.halted = err.Error() })
+		}
+	}
 }
 
 // undecodable reports whether reading the same WAL again would fail again: our
@@ -194,6 +235,9 @@ type listener struct {
 	footing *footing
 	lives   []*life
 	again   *retry
+	// followUps finish loading what was being registered when it was loaded.
+	followUps sync.WaitGroup
+	stop      context.CancelCauseFunc
 }
 
 // Visible gives each stream its part of a batch, and asks the fence to look
@@ -219,6 +263,7 @@ func (l *listener) Phase(p session.Phase) {
 		l.resync, l.said = false, ""
 		l.again.succeeded()
 		l.standby("")
+		l.unread(StateFollowing, "")
 		l.cfg.Logger.Info("reading the slot", "slot", l.cfg.Slot.Name)
 	case session.Creating, session.Skipping:
 		l.cfg.Logger.Info(p.Detail)
@@ -234,13 +279,50 @@ func (l *listener) Passed(lsn pglogrepl.LSN) { l.passed.Store(max(l.passed.Load(
 // not send: nobody's newest row may be missing for good.
 func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
 	for i, life := range l.lives {
-		floor, some := life.decoded(pglogrepl.LSN(l.passed.Load()))
-		if !some || l.footing.catalog.Streams[i].Problem != nil {
+		if l.footing.catalog.Streams[i].Problem != nil {
 			continue
 		}
-		if err := l.load(ctx, conn, i, floor); err != nil {
-			return err
+		if l.streams[i].announced() {
+			if err := l.loadAnnounced(ctx, conn, i); err != nil {
+				return err
+			}
+			continue
+		}
+		if floor, some := life.decoded(pglogrepl.LSN(l.passed.Load())); some {
+			if err := l.load(ctx, conn, i, floor); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// loadAnnounced loads stream i, and what is being registered in the background
+// as soon as that has ended.
+func (l *listener) loadAnnounced(ctx context.Context, conn *pgx.Conn, i int) error {
+	registering, err := loader{l, i, conn}.first(ctx)
+	if err != nil {
+		return err
+	}
+	l.lives[i].become()
+	if len(registering) == 0 {
+		return nil
+	}
+	l.followUps.Go(func() {
+		if err := l.finishLoading(ctx, i, registering); err != nil && ctx.Err() == nil {
+			l.cfg.Logger.Warn("loading a stream could not be finished: its position goes no further than what had been drawn",
+				"stream", l.streams[i].name, "reason", server.OneLine(err))
+			l.stop(err)
+		}
+	})
+	return nil
+}
+
+func (l *listener) finishLoading(ctx context.Context, i int, registering []string) error {
+	conn, _, err := l.dialer.SQL(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it has been read
+	return loader{l, i, conn}.second(ctx, registering)
 }

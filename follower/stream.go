@@ -200,6 +200,9 @@ func (s *Stream) Status() Status {
 	return st
 }
 
+// announced reports whether positions come from what writers announce.
+func (s *Stream) announced() bool { return s.cfg.Allocation == AllocationAnnounced }
+
 // outward turns an id counted away from zero into the stream's own.
 func (s *Stream) outward(id int64) int64 {
 	if s.cfg.Descending {

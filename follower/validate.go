@@ -92,9 +92,8 @@ func (s StreamConfig) validate(slot SlotKind) []error {
 	switch s.Allocation {
 	case AllocationTransaction:
 	case AllocationAnnounced:
-		wrong("allocation %q is not available in this version: use %q", s.Allocation, AllocationTransaction)
 		if slot == SlotNone {
-			wrong("announced positions need a slot")
+			wrong("announced positions come through a slot, and none is to be read")
 		}
 	default:
 		wrong("allocation %q is neither %q nor %q", s.Allocation, AllocationTransaction, AllocationAnnounced)

@@ -50,7 +50,9 @@ type Tracker struct {
 		p         int64 // every id <= p is settled; ahead of published only inside a verb
 		published int64 // position, mirrored
 		newest    int64 // highest id ever reported done
-		changed   bool  // a writer's position changed since the last move was told
+		capped    bool  // the minimum counts at most up to limit
+		limit     int64
+		changed   bool // a writer's position changed since the last move was told
 		moves     uint64
 		runs      runSet // done ids above p
 		writers   writerSet

@@ -101,6 +101,23 @@ func (t *Tracker) Forget(writer string) bool {
 	return t.unlock()
 }
 
+// Cap has the minimum over the writers count at most up to id, until Uncap: a
+// writer may have registered that has not been seen yet, and it draws no id
+// below (RULES 20). Runs of observed rows are not capped, and P does not go back.
+func (t *Tracker) Cap(id int64) {
+	n := t.inward(id)
+	t.mu.Lock()
+	t.mu.capped, t.mu.limit = true, n
+	t.mu.Unlock()
+}
+
+// Uncap ends Cap. It reports whether P moved.
+func (t *Tracker) Uncap() bool {
+	t.mu.Lock()
+	t.mu.capped = false
+	return t.unlock()
+}
+
 // Apply is all the events in order, after which P is computed once, waiters
 // are woken once and subscribers told once: a registration and the
 // announcements of one commit must not be seen apart (RULES 16). An event with
@@ -193,6 +210,9 @@ func (t *Tracker) raiseLocked(id int64) {
 func (t *Tracker) unlock() (moved bool) {
 	// The minimum counts only now: within a batch it may still fall (RULES 16).
 	if least, _, ok := t.mu.writers.minimum.min(); ok {
+		if t.mu.capped {
+			least = min(least, t.mu.limit)
+		}
 		t.raiseLocked(least)
 	}
 	if moved = t.mu.p != t.mu.published; moved {

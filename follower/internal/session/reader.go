@@ -33,6 +33,7 @@ type reader struct {
 	*session
 	dec    *decoder.Decoder
 	binder *binder
+	told   *announcing // nil: no stream is announced
 	front  *pgproto3.Frontend
 	conn   net.Conn
 
@@ -47,10 +48,14 @@ type reader struct {
 
 func newReader(s *session, dec *decoder.Decoder) *reader {
 	now := time.Now()
-	return &reader{
+	r := &reader{
 		session: s, dec: dec, binder: newBinder(s.Routes),
 		front: s.repl.Frontend(), conn: s.repl.Conn(), heard: now, replied: now,
 	}
+	if s.Positions != nil {
+		r.told = &announcing{Positions: *s.Positions}
+	}
+	return r
 }
 
 // run reads until ctx ends or something fails. At its end it confirms what has
@@ -160,10 +165,25 @@ func (r *reader) change(ctx context.Context, payload []byte) error {
 		return r.committed(ctx, event)
 	case decoder.KindRelation:
 		_, err = r.binder.bind(event.Relation)
-	case decoder.KindInsert:
-		err = r.insert(event)
+	case decoder.KindInsert, decoder.KindUpdate, decoder.KindDelete:
+		if r.told != nil && event.Relation.OID == r.told.OID {
+			return r.announced(event)
+		}
+		if event.Kind == decoder.KindInsert {
+			err = r.insert(event)
+		}
 	}
 	return err
+}
+
+// announced reads a change of the positions table.
+func (r *reader) announced(event *decoder.Event) error {
+	var err error
+	if r.commit.Runs, err = r.told.change(r.dec, event, r.commit.Runs); err != nil {
+		return &DecodeError{Slot: r.Slot.Name, Err: err}
+	}
+	r.commit.Ordered = true
+	return nil
 }
 
 // DecodeError ends a session that met a change it does not understand. Reading
@@ -189,6 +209,7 @@ func (r *reader) insert(event *decoder.Event) error {
 		if err != nil {
 			return &DecodeError{Slot: r.Slot.Name, Err: err}
 		}
+		r.commit.Ordered = r.commit.Ordered || routes[i].Ordered
 	}
 	return nil
 }

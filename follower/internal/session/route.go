@@ -22,6 +22,16 @@ type Route struct {
 	// IDColumn and InstanceColumn are exact names; without the latter every
 	// row is Writer's.
 	IDColumn, InstanceColumn, Writer string
+	// Ordered: the stream is announced; its commits pass the gate in order.
+	Ordered bool
+}
+
+// Positions is the table of announced positions.
+type Positions struct {
+	OID       uint32
+	TableName string
+	// Streams are the announced streams by name.
+	Streams map[string]int
 }
 
 // bound is a Route with the places of its columns in a relation.

@@ -39,6 +39,8 @@ type Config struct {
 	Publications []string
 	// Routes say what to make of each relation's rows.
 	Routes Routes
+	// Positions is the table of announced positions; nil: no stream is announced.
+	Positions *Positions
 	// Resync: what the slot holds cannot or need not be decoded; advance it
 	// beyond everything written so far before reading. RULES 10.
 	Resync bool

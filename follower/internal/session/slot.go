@@ -126,7 +126,7 @@ func (s *session) skip(ctx context.Context, lag int64) error {
 	if err != nil && !strings.Contains(server.OneLine(err), "minimum is") {
 		return s.explain(ctx, "advance slot", err)
 	}
-	s.Log.Warn("slot skipped ahead", "slot", s.Slot.Name, "bytes", lag, "took", time.Since(began).Round(time.Millisecond))
+	s.Log.Info("slot skipped ahead", "slot", s.Slot.Name, "bytes", lag, "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
