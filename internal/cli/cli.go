@@ -37,7 +37,7 @@ func newRoot(sys System) *cobra.Command {
 		Short: "Positions up to which a stream of rows is complete",
 		Long: "Tidemark tells the readers of append-only PostgreSQL tables up to which id\n" +
 			"every row is committed and visible, so that none is missed.",
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Args:              noSuchCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

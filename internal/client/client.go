@@ -77,7 +77,7 @@ func (p *Problem) Error() string {
 	case http.StatusUnauthorized:
 		return p.Detail + ": name a file that holds it with --token-file, or set TIDEMARK_TOKEN"
 	case http.StatusNotFound:
-		return p.Detail + ": tidemark status lists the streams"
+		return p.Detail + ": look at the daemon's address, --url, and at the names that tidemark status shows"
 	case http.StatusConflict:
 		return p.Detail + ": load afresh, and wait in the new epoch"
 	}
