@@ -80,6 +80,7 @@ func kindOf(b byte) Kind {
 // valid until the next call (see the package documentation). Fields that do not
 // belong to its Kind are zero.
 type Event struct {
+	// Kind of the message: it tells which other fields mean something.
 	Kind Kind
 
 	// XID of the transaction, modulo 2^32. Begin.

@@ -36,13 +36,20 @@ func States() []State {
 // transaction, a prepared transaction, or (announced streams) a writer. Fields
 // that do not apply, or that the role may not see, are nil.
 type Holder struct {
-	PID             *int32     `json:"pid"`
-	GID             *string    `json:"gid"`
-	Writer          *string    `json:"writer"`
-	ApplicationName *string    `json:"application_name"`
-	User            *string    `json:"user"`
-	State           *string    `json:"state"`
-	Since           *time.Time `json:"since"`
+	// PID of the backend; nil for prepared transactions and writers.
+	PID *int32 `json:"pid"`
+	// GID of the prepared transaction.
+	GID *string `json:"gid"`
+	// Writer of an announced stream whose position is the least.
+	Writer *string `json:"writer"`
+	// ApplicationName of the backend.
+	ApplicationName *string `json:"application_name"`
+	// User who began the transaction.
+	User *string `json:"user"`
+	// State of the backend as in pg_stat_activity, or "prepared".
+	State *string `json:"state"`
+	// Since is when the transaction began or was prepared.
+	Since *time.Time `json:"since"`
 }
 
 // Status is everything known of one stream at one moment. Ids of descending

@@ -32,8 +32,10 @@ func (v Verb) String() string {
 
 // Event is one verb with its arguments, for Apply.
 type Event struct {
-	Verb   Verb
-	Writer string // unused by VerbSettle
+	// Verb says what is known.
+	Verb Verb
+	// Writer it is known of; unused by VerbSettle.
+	Writer string
 
 	// From and To are ids as users see them. VerbObserve claims every id from
 	// From, the one nearer zero, to To, both included; with From 0, or on the
