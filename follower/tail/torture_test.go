@@ -21,6 +21,7 @@ const tortureFor = 4 * time.Second
 func TestNothingIsMissedOrRepeated(t *testing.T) {
 	each(t, map[string]func(*bed){
 		"ascending, the connection killed all the time": func(b *bed) { b.torture(false, follower.SlotTemporary, true) },
+		"ascending, at the head":                        func(b *bed) { b.torture(false, follower.SlotTemporary, false) },
 		"descending, by the fence alone":                func(b *bed) { b.torture(true, follower.SlotNone, false) },
 	})
 }
