@@ -69,14 +69,45 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
-func TestCheckOfStreamsThatAreNotAvailable(t *testing.T) {
+func TestAnnouncedStream(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t, server, events)
+	d.configure(strings.Replace(stream, "name: events,", "name: events, allocation: announced,", 1))
+	run(t, "check", "-c", d.file).fails(1, "publication tidemark")
+	run(t, "setup", "-c", d.file).succeeds()
+	run(t, "check", "-c", d.file).succeeds()
+	d.exec("INSERT INTO stream_positions VALUES ('events', 'a', 0)")
+	p := startDaemon(t, d.file)
+	p.awaitReady()
+	id := d.insert()
+	d.exec("UPDATE stream_positions SET stream_id = 1")
+	p.reaches(id)
+}
+
+func TestTail(t *testing.T) {
 	t.Parallel()
 	d := ready(t, server)
-	d.configure(strings.Replace(stream, "streams: [", "streams: [{name: other, allocation: announced, tables: [{name: public.other, id_column: id}]}, ", 1))
-	p := run(t, "check", "-c", d.file)
-	p.fails(1, `"other"`, "announced", "not available")
-	if out := p.stdout.String(); !strings.Contains(out, "✓ table public.events") {
-		t.Errorf("the other stream is not checked:\n%s", out)
+	for range 3 {
+		d.insert()
+	}
+	rows := run(t, "tail", "events", "-c", d.file, "--after", "1", "--follow=false").succeeds().stdout.String()
+	if strings.Count(rows, "\n") != 2 || !strings.HasPrefix(rows, `{"id":2,"instance":"a","table":"public.events","row":{`) {
+		t.Errorf("rows:\n%s", rows)
+	}
+	p := start(t, "tail", "events", "-c", d.file)
+	d.insert()
+	p.stdout.await(t, "the row written last", func(line string) bool { return strings.HasPrefix(line, `{"id":4,`) })
+	p.signal(syscall.SIGTERM)
+	if code := p.exits(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	out := run(t, "demo", "--duration", "2s").succeeds().stdout.String()
+	if !strings.Contains(out, ", rows missed 0") {
+		t.Errorf("no verdict:\n%s", out)
 	}
 }
 

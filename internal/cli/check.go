@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -39,41 +38,13 @@ func checkCommand(sys System) *cobra.Command {
 	return cmd
 }
 
-// check asks for everything that cfg requires. Streams that this version does
-// not follow are findings; the others are checked all the same.
+// check asks for everything that cfg requires.
 func check(ctx context.Context, cfg follower.Config) ([]follower.Finding, error) {
-	var findings []follower.Finding
-	cfg.Streams = slices.DeleteFunc(slices.Clone(cfg.Streams), func(s follower.StreamConfig) bool {
-		f, unavailable := announced(s)
-		if unavailable {
-			findings = append(findings, f)
-		}
-		return unavailable
-	})
-	if len(cfg.Streams) == 0 {
-		return findings, nil
-	}
 	f, err := follower.New(cfg)
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	found, err := f.Check(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return append(found, findings...), nil
-}
-
-// announced is the finding about a stream whose allocation is not available.
-func announced(s follower.StreamConfig) (f follower.Finding, unavailable bool) {
-	if s.Allocation != follower.AllocationAnnounced {
-		return f, false
-	}
-	return follower.Finding{
-		Name:   "allocation of stream " + s.Name,
-		Detail: fmt.Sprintf("stream %q has allocation %q, which is not available in this version", s.Name, s.Allocation),
-		Fix:    fmt.Sprintf("set allocation: %s, if its ids are drawn inside the inserting transaction", follower.AllocationTransaction),
-	}, true
+	return f.Check(ctx)
 }
 
 // unmet is the error about the first requirement that is not met, if there is one.

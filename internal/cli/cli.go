@@ -48,8 +48,8 @@ func newRoot(sys System) *cobra.Command {
 		return usage("%w: %s --help lists the flags", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		runCommand(sys), checkCommand(sys), setupCommand(sys), teardownCommand(sys),
-		statusCommand(sys), waitCommand(sys), watchCommand(sys), versionCommand(),
+		runCommand(sys), checkCommand(sys), setupCommand(sys), teardownCommand(sys), tailCommand(sys),
+		statusCommand(sys), waitCommand(sys), watchCommand(sys), demoCommand(sys), versionCommand(),
 	)
 	return root
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidemark-pg/tidemark/internal/config"
 	"github.com/tidemark-pg/tidemark/internal/daemon"
+	"github.com/tidemark-pg/tidemark/internal/tailing"
 )
 
 // Exit codes.
@@ -39,11 +39,11 @@ func usage(format string, args ...any) error {
 func code(err error) int {
 	var c coded
 	var unfit *daemon.ConfigError
-	var unread *config.Error
+	var misused *tailing.UsageError
 	switch {
 	case errors.As(err, &c):
 		return c.code
-	case errors.As(err, &unfit), errors.As(err, &unread):
+	case errors.As(err, &unfit), errors.As(err, &misused):
 		return codeUsage
 	}
 	return codeFailed
