@@ -69,7 +69,8 @@ CREATE TABLE :"published_schema".:"published_table" (
   sequence_filenode oid,
   system_identifier text,
   timeline integer,
-  nonce text
+  nonce text,
+  closed boolean
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE :"published_schema".:"published_table" IS 'Positions published by Tidemark, one row a stream. Made by tidemark setup, dropped by tidemark teardown.';
 COMMENT ON COLUMN :"published_schema".:"published_table".stream IS 'Name of the stream.';
@@ -82,6 +83,7 @@ COMMENT ON COLUMN :"published_schema".:"published_table".sequence_filenode IS 'T
 COMMENT ON COLUMN :"published_schema".:"published_table".system_identifier IS 'The database system on which the position was published. Another one now: the position is void.';
 COMMENT ON COLUMN :"published_schema".:"published_table".timeline IS 'The timeline on which the position was published.';
 COMMENT ON COLUMN :"published_schema".:"published_table".nonce IS 'Random text of that timeline, a part of the epoch: tells apart two servers that were promoted from one place.';
+COMMENT ON COLUMN :"published_schema".:"published_table".closed IS 'True after an orderly stop: nothing was published beyond the position. After a crash it is up to 100 ms of moves behind.';
 
 -- Inserts only, and only the columns that Tidemark reads: neither updates nor
 -- wide columns travel. A column list pins the types of its columns. To change

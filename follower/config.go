@@ -95,6 +95,21 @@ type StreamConfig struct {
 	Tables []TableConfig
 }
 
+// PublishedConfig says where published positions are kept: the restart point
+// while an old transaction is open, what makes epochs outlive a restart, and a
+// position for any SQL client, on any physical standby: it arrives there after
+// the rows that it covers.
+type PublishedConfig struct {
+	// Table, as SQL writes its name, that `tidemark setup` makes; empty: none.
+	// Where it is missing or may not be written, positions are published all
+	// the same, and a line in the log says so.
+	Table string
+
+	// Notify is a channel that is notified with each batch of kept positions;
+	// empty: none. The payload is JSON: {"stream", "position", "epoch"}.
+	Notify string
+}
+
 // Config configures a Follower. New validates it and keeps a copy.
 type Config struct {
 	// Database is the connection string of the primary, as libpq writes it
@@ -120,6 +135,9 @@ type Config struct {
 
 	// Streams to follow; at least one.
 	Streams []StreamConfig
+
+	// Published says where published positions are kept.
+	Published PublishedConfig
 
 	// Logger takes one line per event that an operator acts on; nil discards.
 	Logger *slog.Logger

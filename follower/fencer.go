@@ -278,6 +278,10 @@ func (w *watch) setBack(p *watched, last int64) error {
 	w.cfg.Logger.Error("ids start over: the sequence was set back below the published position; a new epoch begins",
 		"stream", p.stream.name, "position", p.stream.outward(p.before), "allocated", p.stream.outward(last))
 	p.stream.restarts.Add(1)
+	if p.stream.nonce.Load() != nil {
+		nonce := newNonce()
+		p.stream.nonce.Store(&nonce)
+	}
 	if err := p.stream.startOver(w.epochOf(w.footing, p.index), last); err != nil {
 		return err
 	}

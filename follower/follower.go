@@ -29,6 +29,8 @@ type Follower struct {
 	review chan struct{}
 	// flush asks the warden to force the WAL to disk.
 	flush chan struct{}
+	// keep asks the keeper to write the positions down.
+	keep chan struct{}
 
 	running  atomic.Bool
 	reached  atomic.Bool // the slot has been reached, or there is none to reach
@@ -54,7 +56,7 @@ func New(cfg Config) (*Follower, error) {
 	}
 	f := &Follower{
 		cfg: cfg, spec: cfg.spec(), dialer: dialer, ground: newGround(),
-		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1),
+		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1), keep: make(chan struct{}, 1),
 	}
 	for _, s := range cfg.Streams {
 		stream, err := newStream(s, cfg)
@@ -88,11 +90,31 @@ func (f *Follower) Run(ctx context.Context) error {
 	if f.cfg.Slot.Kind != SlotNone {
 		group.Go(func() error { return (&sessions{Follower: f}).run(loops) })
 	}
+	stop := f.keeping()
 	err := group.Wait()
+	stop()
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+// keeping begins to write positions down, where that is asked for, and returns
+// what ends it: after the loops, so that the last position is the exact one.
+func (f *Follower) keeping() (stop func()) {
+	if f.cfg.Published.Table == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		(&keeper{Follower: f}).run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // Stream returns the stream with that name.

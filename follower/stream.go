@@ -26,6 +26,8 @@ type Stream struct {
 	late  atomic.Uint64
 	// restarts counts how often the ids of one sequence have started over.
 	restarts atomic.Uint64
+	// nonce is a part of the epoch that is kept with the published position.
+	nonce atomic.Pointer[string]
 
 	mu struct {
 		sync.Mutex

@@ -151,7 +151,13 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 	if problem := unmet(snapshot); problem != nil && !w.followed.Load() {
 		return problem
 	}
-	return w.lay(&footing{identity: id, epoch: e, catalog: snapshot})
+	g := &footing{identity: id, epoch: e, catalog: snapshot}
+	kept := w.recall(ctx, before, g)
+	if err := w.lay(g); err != nil {
+		return err
+	}
+	w.serveKept(kept)
+	return nil
 }
 
 // epoch finds out the history. Over a replication connection the server tells
@@ -234,6 +240,12 @@ func (w *warden) floorOf(g *footing, i int, have string) int64 {
 // sequence's identity, and how often its ids have started over besides.
 func (f *Follower) epochOf(g *footing, i int) string {
 	c := g.catalog.Streams[i]
+	if nonce := f.streams[i].nonce.Load(); nonce != nil {
+		// It is drawn anew for whatever the counters below count.
+		e := g.epoch
+		e.Rewinds = 0
+		return fmt.Sprintf("%s/%d.%d-%s", e, c.SequenceOID, c.SequenceFilenode, *nonce)
+	}
 	text := fmt.Sprintf("%s/%d.%d", g.epoch, c.SequenceOID, c.SequenceFilenode)
 	if n := f.streams[i].restarts.Load(); n > 0 {
 		text += fmt.Sprintf("+%d", n)

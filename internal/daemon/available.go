@@ -15,7 +15,6 @@ func available(cfg *config.Config) error {
 	}{
 		{"database.readers", len(cfg.Readers) > 0},
 		{"slot.guard", cfg.Guard > 0},
-		{"published.notify", cfg.Published.Notify != ""},
 	} {
 		if k.used {
 			return fmt.Errorf("configure daemon: %s is not available in this version: leave it out", k.key)

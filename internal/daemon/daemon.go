@@ -62,6 +62,7 @@ func (d *daemon) build() (err error) {
 	}
 	fc := d.cfg.Follower
 	fc.Logger = d.log
+	fc.Published = follower.PublishedConfig(d.cfg.Published)
 	fc.PublishedFunc = func(stream string, delay time.Duration) { d.metrics.Published(stream, delay) }
 	if d.follower, err = follower.New(fc); err != nil {
 		return err

@@ -160,6 +160,7 @@ func publishedColumns() []publishedColumn {
 		{"system_identifier", "text", "The database system on which the position was published. Another one now: the position is void."},
 		{"timeline", "integer", "The timeline on which the position was published."},
 		{"nonce", "text", "Random text of that timeline, a part of the epoch: tells apart two servers that were promoted from one place."},
+		{"closed", "boolean", "True after an orderly stop: nothing was published beyond the position. After a crash it is up to 100 ms of moves behind."},
 	}
 }
 

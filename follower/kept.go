@@ -1,0 +1,206 @@
+package follower
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
+)
+
+// kept is what the published table holds of one stream from an earlier life.
+type kept struct {
+	position int64 // away from zero
+	lsn      pglogrepl.LSN
+	closed   bool
+	valid    bool
+}
+
+// unkeptAfter is how long a first fence may take before a kept position is
+// served in its place: then a transaction from before the restart is open.
+const unkeptAfter = 2 * time.Second
+
+// newNonce is random text that tells apart histories which share everything else.
+func newNonce() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b[:])
+}
+
+// recall reads what was kept, and enrols the streams under this footing, where
+// it is a new one. Where the table cannot be used it says so, and the streams
+// go on without: keeping positions is a help and no condition.
+func (w *warden) recall(ctx context.Context, before, g *footing) []kept {
+	if w.cfg.Published.Table == "" || before != nil && before.epoch == g.epoch && equalTargets(before, g) {
+		return nil
+	}
+	all := make([]kept, len(w.streams))
+	for i := range w.streams {
+		if g.targets()[i].Sequence.OID == 0 {
+			continue
+		}
+		k, err := w.enrol(ctx, g, i)
+		if err != nil {
+			w.cfg.Logger.Warn("published positions are not kept: run tidemark setup, or set published.table to \"\"",
+				"table", w.cfg.Published.Table, "reason", server.OneLine(err))
+			return nil
+		}
+		all[i] = k
+	}
+	return all
+}
+
+func equalTargets(a, b *footing) bool {
+	x, y := a.targets(), b.targets()
+	for i := range x {
+		if x[i].Sequence != y[i].Sequence {
+			return false
+		}
+	}
+	return true
+}
+
+// enrol reads one stream's row and puts the present history into it. What an
+// earlier life published counts if it is of this database system and this
+// sequence, and the sequence stands at or beyond it; a changed timeline alone
+// does not void it (RULES 12). The nonce stays that of the timeline (RULES 11).
+func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err error) {
+	s, t := w.streams[i], g.targets()[i]
+	table, err := w.table(ctx)
+	if err != nil {
+		return kept{}, err
+	}
+	last, err := w.lastValue(ctx, g, t)
+	if err != nil {
+		return kept{}, err
+	}
+	err = pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		// Durable without waiting for any standby. RULES 12.
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
+			return err
+		}
+		var row keptRow
+		if row, err = readKept(ctx, tx, table, s.name); err != nil {
+			return err
+		}
+		k = row.judge(s, g, t, last)
+		nonce := newNonce()
+		if k.valid && row.timeline == g.identity.Timeline && row.nonce != "" && g.epoch.Rewinds == 0 {
+			nonce = row.nonce
+		}
+		s.nonce.Store(&nonce)
+		position := int64(0)
+		if k.valid {
+			position = s.outward(k.position)
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO `+table+` (stream, position, epoch, lsn, moved_at,
+				sequence_oid, sequence_filenode, system_identifier, timeline, nonce, closed)
+			VALUES ($1, $2, $3, ('0/0'::pg_lsn + $4::int8), coalesce($5, now()), $6, $7, $8, $9, $10, false)
+			ON CONFLICT (stream) DO UPDATE SET position = excluded.position, epoch = excluded.epoch, lsn = excluded.lsn,
+				sequence_oid = excluded.sequence_oid, sequence_filenode = excluded.sequence_filenode,
+				system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+				nonce = excluded.nonce, closed = false`,
+			s.name, position, w.epochOf(g, i), int64(k.lsn), nil, t.Sequence.OID, t.Sequence.Filenode,
+			g.identity.System, g.identity.Timeline, nonce)
+		return err
+	})
+	if err != nil {
+		s.nonce.Store(nil)
+		return kept{}, fmt.Errorf("enrol stream %q: %w", s.name, err)
+	}
+	return k, nil
+}
+
+// keptRow is a row of the published table.
+type keptRow struct {
+	there         bool
+	position      int64
+	lsn           int64
+	oid, filenode uint32
+	system, nonce string
+	timeline      int32
+	closed        bool
+}
+
+// readKept locks the row, so that of two daemons that start together one takes
+// over the other's nonce.
+func readKept(ctx context.Context, tx pgx.Tx, table, stream string) (keptRow, error) {
+	row := keptRow{there: true}
+	err := tx.QueryRow(ctx, `SELECT position, (lsn - '0/0'::pg_lsn)::int8, coalesce(sequence_oid, 0), coalesce(sequence_filenode, 0),
+			coalesce(system_identifier, ''), coalesce(timeline, 0), coalesce(nonce, ''), coalesce(closed, false)
+		FROM `+table+` WHERE stream = $1 FOR UPDATE`, stream).
+		Scan(&row.position, &row.lsn, &row.oid, &row.filenode, &row.system, &row.timeline, &row.nonce, &row.closed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return keptRow{}, nil
+	}
+	return row, err
+}
+
+// judge decides whether the kept position is still true.
+func (r keptRow) judge(s *Stream, g *footing, t fence.Target, last int64) kept {
+	p := s.inward(r.position)
+	same := r.there && r.system == g.identity.System && r.oid == t.Sequence.OID && r.filenode == t.Sequence.Filenode
+	return kept{position: p, lsn: pglogrepl.LSN(r.lsn), closed: r.closed, valid: same && p >= 0 && p <= last}
+}
+
+// quotedTable is the published table's name, qualified and quoted.
+func (f *Follower) quotedTable(ctx context.Context, conn *pgx.Conn) (string, error) {
+	var name *string
+	err := conn.QueryRow(ctx, `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`,
+		f.cfg.Published.Table).Scan(&name)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && name == nil {
+		return "", fmt.Errorf("table %s does not exist", f.cfg.Published.Table)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find table %s: %w", f.cfg.Published.Table, err)
+	}
+	return *name, nil
+}
+
+func (w *warden) table(ctx context.Context) (string, error) { return w.quotedTable(ctx, w.conn) }
+
+// lastValue is the sequence's last value.
+func (w *warden) lastValue(ctx context.Context, g *footing, t fence.Target) (int64, error) {
+	p := fence.NewProber(w.conn, w.conn.PgConn().PID(), g.catalog.DatabaseOID, []fence.Target{t})
+	results, err := p.Peek(ctx, time.Now())
+	if err != nil {
+		return 0, err
+	}
+	return results[0].Reading.Last, results[0].Err
+}
+
+// serveKept publishes what was kept: at once after an orderly stop, for nothing
+// was published beyond it, otherwise where the first fence is late.
+func (w *warden) serveKept(all []kept) {
+	for i, k := range all {
+		l := w.streams[i].life.Load()
+		switch {
+		case !k.valid || l.of.announced():
+		case k.closed:
+			l.recall(k)
+		default:
+			time.AfterFunc(unkeptAfter, func() {
+				if !l.isKnown() {
+					l.recall(k)
+				}
+			})
+		}
+	}
+}
+
+// recall publishes a kept position.
+func (l *life) recall(k kept) {
+	select {
+	case <-l.over:
+	default:
+		l.settle(fence.Settled{UpTo: k.position, Seen: k.lsn}, time.Now())
+	}
+}
