@@ -244,11 +244,11 @@ func (f *Follower) epochOf(g *footing, i int) string {
 		// It is drawn anew for whatever the counters below count.
 		e := g.epoch
 		e.Rewinds = 0
-		return fmt.Sprintf("%s/%d.%d-%s", e, c.SequenceOID, c.SequenceFilenode, *nonce)
+		return fmt.Sprintf("%s/%d.%d/%s", e, c.SequenceOID, c.SequenceFilenode, *nonce)
 	}
 	text := fmt.Sprintf("%s/%d.%d", g.epoch, c.SequenceOID, c.SequenceFilenode)
 	if n := f.streams[i].restarts.Load(); n > 0 {
-		text += fmt.Sprintf("+%d", n)
+		text += fmt.Sprintf("/%d", n)
 	}
 	return text
 }
