@@ -50,7 +50,7 @@ func (z *fencer) follow(ctx context.Context, g *footing, again *retry) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // whatever it says, we are done with it
+	defer server.Close(conn)
 	if err := trust(g, id, flushed); err != nil {
 		request(z.review)
 		return err

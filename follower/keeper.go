@@ -49,7 +49,7 @@ func (k *keeper) run(ctx context.Context) {
 	defer cancel()
 	k.attempt(last, true)
 	if k.conn != nil {
-		_ = k.conn.Close(last) // all is written, or an error has been logged
+		server.Close(k.conn)
 	}
 }
 
@@ -62,7 +62,7 @@ func (k *keeper) attempt(ctx context.Context, closing bool) {
 		return
 	}
 	if k.conn != nil {
-		_ = k.conn.Close(ctx) // the error that matters is being told
+		server.Close(k.conn)
 		k.conn = nil
 	}
 	if reason := server.OneLine(err); reason != k.said && ctx.Err() == nil {

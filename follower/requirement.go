@@ -42,7 +42,7 @@ func (f *Follower) Check(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close(ctx) }() // nothing depends on how it ends
+	defer server.Close(conn)
 	ctx, cancel := context.WithTimeout(ctx, 2*server.Patience)
 	defer cancel()
 	snapshot, err := catalog.Inspect(ctx, conn, f.spec)

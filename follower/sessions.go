@@ -222,7 +222,7 @@ func (z *sessions) release(ctx context.Context) {
 	conn, _, err := z.dialer.SQL(ctx)
 	if err == nil {
 		err = session.Release(ctx, conn)
-		_ = conn.Close(ctx) // it has done its work
+		server.Close(conn)
 	}
 	if err != nil && ctx.Err() == nil {
 		z.cfg.Logger.Warn("waking writers that wait for Tidemark as a standby failed", "reason", server.OneLine(err))
@@ -323,6 +323,6 @@ func (l *listener) finishLoading(ctx context.Context, i int, registering []strin
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it has been read
+	defer server.Close(conn)
 	return loader{l, i, conn}.second(ctx, registering)
 }

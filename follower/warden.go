@@ -61,7 +61,7 @@ func (w *warden) serve(ctx context.Context, again *retry) error {
 		return err
 	}
 	w.conn = conn
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // whatever it says, we are done with it
+	defer server.Close(conn)
 	if err := w.establish(ctx, id, flushed); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (w *warden) epoch(ctx context.Context, id server.Identity, before *footing)
 		}
 		return epoch.Epoch{}, err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it has answered
+	defer server.CloseReplication(conn)
 	return epoch.Read(ctx, conn, id.System, id.Timeline)
 }
 

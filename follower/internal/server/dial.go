@@ -63,7 +63,7 @@ func (d *Dialer) SQL(ctx context.Context) (*pgx.Conn, Identity, error) {
 	}
 	id, err := prepare(ctx, conn)
 	if err != nil {
-		_ = conn.Close(ctx) // the error that matters is the one being returned
+		Close(conn)
 		return nil, Identity{}, fmt.Errorf("connect to %s: %w", d.Address(), err)
 	}
 	return conn, id, nil
