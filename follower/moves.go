@@ -50,6 +50,17 @@ func (l *life) moved(at time.Time) {
 		}
 		l.mu.unsettled, l.mu.holders, l.mu.heldBy = time.Time{}, nil, nil
 	}
+	l.mu.Unlock()
+	l.report(at)
+}
+
+// report tells how long the commits that P covers by now took to be published.
+func (l *life) report(at time.Time) {
+	if l.of.published == nil {
+		return
+	}
+	p := l.position()
+	l.mu.Lock()
 	due := l.mu.unreported.upTo(p)
 	l.mu.Unlock()
 	for _, committed := range due {
@@ -76,6 +87,8 @@ func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, no
 		l.mu.audit.published(l.position(), seen)
 		l.mu.Unlock()
 		l.moved(now)
+	} else {
+		l.report(now) // the fence was faster
 	}
 	_, _, gap = l.tracker.Unsettled()
 	// A late row may mean that the ids have started over, which a probe shows.
@@ -85,6 +98,7 @@ func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, no
 // take turns a commit's runs of this stream into events for the tracker, and
 // audits them.
 func (l *life) take(c *gate.Commit, stream int) {
+	newest := int64(0)
 	for i := range c.Runs {
 		r := &c.Runs[i]
 		if r.Stream != stream {
@@ -94,6 +108,7 @@ func (l *life) take(c *gate.Commit, stream int) {
 		switch r.Verb {
 		case gate.Inserted:
 			l.inspect(c, r)
+			newest = max(newest, l.of.inward(r.To))
 		case gate.Announced:
 			verb = tracker.VerbAnnounce
 			l.registered(r.Writer, c.End)
@@ -104,6 +119,11 @@ func (l *life) take(c *gate.Commit, stream int) {
 			}
 		}
 		l.events = append(l.events, tracker.Event{Verb: verb, Writer: r.Writer, From: r.From, To: r.To})
+	}
+	if newest > 0 && l.of.published != nil {
+		l.mu.Lock()
+		l.mu.unreported.add(newest, c.Time)
+		l.mu.Unlock()
 	}
 }
 
@@ -116,9 +136,6 @@ func (l *life) inspect(c *gate.Commit, r *gate.Run) {
 	l.mu.lsn = max(l.mu.lsn, c.End)
 	l.mu.flushed = max(l.mu.flushed, c.End)
 	late := l.mu.audit.late(s.inward(r.From), c.End)
-	if s.published != nil {
-		l.mu.unreported.add(s.inward(r.To), c.Time)
-	}
 	l.mu.Unlock()
 	if late {
 		s.late.Add(uint64(r.Rows))
