@@ -45,6 +45,7 @@ func (b *bed) announce(stream, writer string, id int64) {
 }
 
 func TestAnnouncedPositions(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, reference)
 	b.announce("events", "a", 0)
 	b.announce("events", "b", 0)
@@ -101,6 +102,7 @@ func TestAnnouncedPositions(t *testing.T) {
 
 // Writers that are listed and have no row yet count as 0, by name.
 func TestAListedWriterWithoutARowHoldsThePosition(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, reference)
 	b.announce("events", "a", 0)
 	_, s := b.follow(referenceConfig(b.url, "a", "b"))
@@ -119,6 +121,7 @@ func TestAListedWriterWithoutARowHoldsThePosition(t *testing.T) {
 // Restarts and skips: what was written meanwhile is loaded, a writer that was
 // removed meanwhile leaves the minimum.
 func TestAnnouncedStreamsAreLoadedAnew(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []follower.SlotConfig{{}, {Kind: follower.SlotPermanent, Name: "tidemark"}} {
 		b := newBed(t, reference)
 		b.announce("events", "a", 0)
@@ -147,6 +150,7 @@ func TestAnnouncedStreamsAreLoadedAnew(t *testing.T) {
 // RULES 20: a registration that hangs is neither loaded nor decoded; until it
 // has ended the position goes no further than what had been drawn before it.
 func TestARegistrationUnderWayIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, reference)
 	b.announce("events", "a", 0)
 	registering := b.begin() // its snapshot does not matter, its lock does

@@ -84,6 +84,7 @@ func writeUntilCut(ctx context.Context, conn *pgx.Conn, w int) {
 
 // A rolled-back tail on a quiet server: nobody flushes it, so we do. RULES 9.
 func TestAQuietServerDoesNotKeepATailUnsettled(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events, pgtest.Setting("wal_writer_delay", "10s"))
 	_, s := b.follow(eventsConfig(b.url))
 	b.following(s)
@@ -99,6 +100,7 @@ func TestAQuietServerDoesNotKeepATailUnsettled(t *testing.T) {
 }
 
 func TestAServerThatIsAwayIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	_, s := b.follow(eventsConfig(b.url))
 	b.following(s)
@@ -116,6 +118,7 @@ func TestAServerThatIsAwayIsWaitedFor(t *testing.T) {
 
 // A prepared transaction holds its lock under another name after a crash.
 func TestAPreparedTransactionSurvivesACrash(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	_, s := b.follow(eventsConfig(b.url))
 	b.following(s)

@@ -13,6 +13,7 @@ import (
 // A primary that crashed with a standby promoted that had not got everything:
 // a new epoch, loaded afresh, on the other host of the connection string.
 func TestAFailoverIsANewEpoch(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	standby := pgtest.Standby(t, b.cluster, "standby")
 	pgtest.AwaitReplay(t, b.cluster, standby)

@@ -38,6 +38,7 @@ func (b *bed) heals(s *follower.Stream) {
 // RULES 10: a replay after DDL can fail for ever: the slot has to be skipped.
 // Meanwhile P comes from the fence.
 func TestAPublicationDroppedAndMadeAgain(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []follower.SlotConfig{{}, {Kind: follower.SlotPermanent, Name: "tidemark"}} {
 		b := newBed(t, events)
 		cfg := eventsConfig(b.url)
@@ -58,6 +59,7 @@ func TestAPublicationDroppedAndMadeAgain(t *testing.T) {
 }
 
 func TestAColumnRenamedAndBack(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	cfg := eventsConfig(b.url)
 	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
@@ -73,6 +75,7 @@ func TestAColumnRenamedAndBack(t *testing.T) {
 
 // One stream's fault is not another's.
 func TestOneHaltedStreamStopsNoOther(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, shapes)
 	f, _ := b.follow(shapesConfig(b.url))
 	ident, _ := f.Stream("identity")
@@ -95,6 +98,7 @@ func TestOneHaltedStreamStopsNoOther(t *testing.T) {
 // RULES 4 and 11: ids that start over are a new epoch, loudly; who waits in the
 // old one fails at once.
 func TestIDsThatStartOverAreANewEpoch(t *testing.T) {
+	t.Parallel()
 	for name, sql := range map[string]string{
 		"TRUNCATE RESTART IDENTITY": "TRUNCATE events RESTART IDENTITY",
 		"more rows than before":     "TRUNCATE events RESTART IDENTITY; INSERT INTO events (instance_name) SELECT 'new' FROM generate_series(1, 50)",
@@ -103,6 +107,7 @@ func TestIDsThatStartOverAreANewEpoch(t *testing.T) {
 			ALTER PUBLICATION tidemark ADD TABLE events (id, instance_name)`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, events)
 			_, s := b.follow(eventsConfig(b.url))
 			b.following(s)
@@ -130,6 +135,7 @@ func TestIDsThatStartOverAreANewEpoch(t *testing.T) {
 
 // Self-audit: a row written by hand below the position is a broken promise.
 func TestALateRowIsCounted(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, `CREATE SEQUENCE ids; CREATE TABLE events (id bigint DEFAULT nextval('ids'), instance_name text);
 		CREATE PUBLICATION tidemark FOR TABLE events (id, instance_name) WITH (publish = 'insert')`)
 	cfg := eventsConfig(b.url)
@@ -151,6 +157,7 @@ func TestALateRowIsCounted(t *testing.T) {
 }
 
 func TestTheSlotIsHandedOver(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	cfg := eventsConfig(b.url)
 	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}

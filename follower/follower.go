@@ -32,6 +32,12 @@ type Follower struct {
 	// keep asks the keeper to write the positions down.
 	keep chan struct{}
 
+	// passed is the WAL position up to which every commit has been decoded and
+	// has passed the gate, in this session or one before; trusted is where it
+	// stood when the publications were last seen to be whole: a server may send
+	// nothing of a publication that is missing, and not say so.
+	passed, trusted atomic.Uint64
+
 	running  atomic.Bool
 	reached  atomic.Bool // the slot has been reached, or there is none to reach
 	followed atomic.Bool // a stream has been followed: nothing is fatal any more

@@ -37,6 +37,7 @@ func (b *bed) unhang() {
 
 // DESIGN fact 1: a commit is decoded before it is visible.
 func TestARowThatIsDecodedButInvisibleIsNotCovered(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	cfg := eventsConfig(b.url)
 	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
@@ -77,6 +78,7 @@ func TestARowThatIsDecodedButInvisibleIsNotCovered(t *testing.T) {
 // RULES 1: with synchronous_standby_names = '*' every writer would wait for us,
 // and we for them.
 func TestNoWriterWaitsForTidemark(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	_, s := b.follow(eventsConfig(b.url))
 	b.following(s)

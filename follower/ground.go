@@ -69,8 +69,9 @@ func (g *ground) wait(ctx context.Context) (*footing, error) {
 
 // same reports whether nothing that a running loop depends on differs.
 func (f *footing) same(other *footing) bool {
-	return f != nil && f.epoch == other.epoch && f.identity.Same(other.identity) &&
-		slices.Equal(f.targets(), other.targets()) && slices.Equal(f.usable(), other.usable())
+	return f != nil && other != nil && f.epoch == other.epoch && f.identity.Same(other.identity) &&
+		slices.Equal(f.targets(), other.targets()) && slices.Equal(f.usable(), other.usable()) &&
+		slices.Equal(f.catalog.Published, other.catalog.Published)
 }
 
 // usable tells, for each stream and each of its tables, what the session reads:

@@ -37,6 +37,7 @@ func (b *bed) run(cfg follower.Config) (s *follower.Stream, stop func()) {
 }
 
 func TestPublishedPositionsAreKept(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, keptSchema)
 	listening := b.connect()
 	_, err := listening.Exec(t.Context(), "LISTEN moves")
@@ -65,6 +66,7 @@ func TestPublishedPositionsAreKept(t *testing.T) {
 // After an orderly stop even an old open transaction cannot delay the position;
 // after a crash it can for two seconds.
 func TestARestartDoesNotWaitForOldTransactions(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		crash           string
 		atLeast, within time.Duration
@@ -73,6 +75,7 @@ func TestARestartDoesNotWaitForOldTransactions(t *testing.T) {
 		"crash":   {"UPDATE tidemark_positions SET closed = false", 1900 * time.Millisecond, 8 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, keptSchema)
 			s, stop := b.run(keptConfig(b.url))
 			b.following(s)
@@ -104,12 +107,14 @@ func TestARestartDoesNotWaitForOldTransactions(t *testing.T) {
 // RULES 12: a kept position is void over ids that have started over meanwhile,
 // also where so many were drawn since that the sequence stands above it.
 func TestAKeptPositionIsVoidWhenIDsStartedOver(t *testing.T) {
+	t.Parallel()
 	for name, sql := range map[string]string{
 		"TRUNCATE RESTART IDENTITY": `TRUNCATE events RESTART IDENTITY;
 			INSERT INTO events (instance_name) SELECT 'new' FROM generate_series(1, 50)`,
 		"setval back": "DELETE FROM events; SELECT setval('events_id_seq', 2)",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, keptSchema)
 			s, stop := b.run(keptConfig(b.url))
 			b.following(s)

@@ -35,7 +35,11 @@ type life struct {
 		lsn pglogrepl.LSN
 		// flushed is the highest position known to be on disk when P was
 		// published: a server that stands behind it has forgotten something.
-		flushed    pglogrepl.LSN
+		flushed pglogrepl.LSN
+		// position is P when movedAt was noted; at is when what is being
+		// applied began. A reader between the two finds P ahead of position.
+		position   int64
+		at         time.Time
 		movedAt    time.Time
 		checkedAt  time.Time
 		unsettled  time.Time
@@ -93,14 +97,7 @@ func (l *life) end() {
 // the stream was followed, where the WAL up to lsn has been decoded; false while
 // there is no position to begin from.
 func (l *life) decoded(lsn pglogrepl.LSN) (id int64, some bool) {
-	p := l.position()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.mu.floor < 0 {
-		if !l.isKnown() {
-			return 0, false
-		}
-		l.mu.floor = p
-	}
-	return max(l.mu.floor, l.mu.audit.below(lsn)), true
+	return max(l.mu.floor, l.mu.audit.below(lsn)), l.mu.floor >= 0
 }

@@ -17,6 +17,7 @@ func (l *life) settle(f fence.Settled, at time.Time) (moved bool) {
 	// it, and a row that is late is recognised from the first moment on.
 	l.mu.lsn = max(l.mu.lsn, f.Seen)
 	l.mu.flushed = max(l.mu.flushed, f.Drawn)
+	l.mu.at = at
 	l.mu.audit.published(f.UpTo, f.Seen)
 	l.mu.Unlock()
 	moved = l.tracker.Settle(l.of.outward(f.UpTo))
@@ -30,6 +31,12 @@ func (l *life) settle(f fence.Settled, at time.Time) (moved bool) {
 // become makes the position known: the first fence is done.
 func (l *life) become() {
 	l.knownOnce.Do(func() {
+		p := l.position()
+		l.mu.Lock()
+		if l.mu.floor < 0 {
+			l.mu.floor = p
+		}
+		l.mu.Unlock()
 		close(l.known)
 		l.of.update(func(c *condition) { c.known = l.of.life.Load() == l })
 	})
@@ -43,7 +50,7 @@ func (l *life) moved(at time.Time) {
 	l.of.moves.Add(1)
 	p := l.position()
 	l.mu.Lock()
-	l.mu.movedAt = at
+	l.mu.movedAt, l.mu.position = at, p
 	if l.mu.allocated <= p {
 		if l.mu.allocated >= 0 {
 			l.mu.allocated = p // a row tells of its id before the next probe does
@@ -80,6 +87,9 @@ func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, no
 	if len(l.events) == 0 {
 		return false
 	}
+	l.mu.Lock()
+	l.mu.at = now
+	l.mu.Unlock()
 	moved := l.tracker.Apply(l.events)
 	clear(l.events)
 	if moved {

@@ -110,6 +110,7 @@ func (p *proxy) close() {
 
 // A server that accepts and then says nothing is noticed within 10 s.
 func TestASilentServerIsNoticed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	p := newProxy(t, b.cluster.Port())
 	_, s := b.follow(eventsConfig(p.url()))

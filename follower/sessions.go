@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -24,9 +23,6 @@ type sessions struct {
 	*Follower
 	resync bool   // what the slot holds could not be decoded: skip it
 	said   string // the last failure that was logged; repeated ones are not
-	// passed is the WAL position up to which every commit has been decoded and
-	// has passed the gate, in this session or one before.
-	passed atomic.Uint64
 }
 
 func (z *sessions) run(ctx context.Context) error {
@@ -288,7 +284,7 @@ func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
 			}
 			continue
 		}
-		if floor, some := life.decoded(pglogrepl.LSN(l.passed.Load())); some {
+		if floor, some := life.decoded(pglogrepl.LSN(l.trusted.Load())); some {
 			if err := l.load(ctx, conn, i, floor); err != nil {
 				return err
 			}

@@ -95,6 +95,7 @@ func TestEveryShapeOfStream(t *testing.T) {
 // DESIGN fact 5: the slot's creation waits for every open write transaction.
 // Positions do not.
 func TestPositionsComeBeforeTheSlotDoes(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	unrelated := b.begin()
 	_, err := unrelated.Exec(t.Context(), "CREATE TABLE other (x int)")
@@ -123,6 +124,7 @@ func TestPositionsComeBeforeTheSlotDoes(t *testing.T) {
 // A slow transaction holds back only ids drawn after it began: those before it
 // settle although rolled-back ones lie between.
 func TestASlowTransactionHoldsBackOnlyLaterIDs(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events)
 	_, s := b.follow(eventsConfig(b.url))
 	b.following(s)

@@ -194,12 +194,24 @@ func (s *Stream) Status() Status {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	st.LSN, st.MovedAt, st.CheckedAt = l.mu.lsn, l.mu.movedAt, l.mu.checkedAt
-	st.UnsettledSince, st.HeldBy = l.mu.unsettled, l.mu.heldBy
-	if l.mu.allocated >= 0 {
-		st.AllocatedKnown, st.Allocated = true, s.outward(l.mu.allocated)
-	}
+	l.describe(&st)
 	return st
+}
+
+// describe fills in what is kept under the lock. Where the position has moved
+// and that has not been noted yet, it says what is about to be noted.
+func (l *life) describe(st *Status) {
+	p := l.of.inward(st.Position)
+	st.LSN, st.MovedAt, st.CheckedAt = l.mu.lsn, l.mu.movedAt, l.mu.checkedAt
+	if p > l.mu.position {
+		st.MovedAt = l.mu.at
+	}
+	if l.mu.allocated >= 0 {
+		st.AllocatedKnown, st.Allocated = true, l.of.outward(max(l.mu.allocated, p))
+	}
+	if l.mu.allocated > p {
+		st.UnsettledSince, st.HeldBy = l.mu.unsettled, l.mu.heldBy
+	}
 }
 
 // announced reports whether positions come from what writers announce.

@@ -143,6 +143,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 				"wal", id.Insert, "published", flushed)
 		}
 	}
+	passed := w.passed.Load()
 	snapshot, err := catalog.Inspect(ctx, w.conn, w.spec)
 	if err != nil {
 		return fmt.Errorf("look at the catalog: %w", err)
@@ -157,6 +158,9 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 		return err
 	}
 	w.serveKept(kept)
+	if w.healthy && g.same(before) {
+		w.trusted.Store(passed)
+	}
 	return nil
 }
 

@@ -121,6 +121,7 @@ func (in *inspection) judge() {
 	}
 	in.add(in.statsRole())
 	in.snap.blame()
+	in.snap.Published = in.publishedOIDs()
 }
 
 // blameAll gives every stream the first problem: nothing else was read.

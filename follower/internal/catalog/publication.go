@@ -11,6 +11,7 @@ import (
 // publication is what the catalog says of a publication. pg_publication_tables
 // is not asked: it locks the tables it lists.
 type publication struct {
+	OID                              uint32
 	Name, Quoted                     string
 	AllTables                        bool
 	Insert, Update, Delete, Truncate bool
@@ -23,6 +24,7 @@ type publication struct {
 
 // member is a table that a publication names.
 type member struct {
+	OID         uint32
 	Publication string
 	Relation    uint32
 	// Filtered tells a row filter, Listed a column list: Columns.
@@ -31,14 +33,14 @@ type member struct {
 }
 
 const publicationsSQL = `
-SELECT p.pubname, pg_catalog.quote_ident(p.pubname), p.puballtables,
+SELECT p.oid, p.pubname, pg_catalog.quote_ident(p.pubname), p.puballtables,
        p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot,
        ARRAY(SELECT n.pnnspid FROM pg_catalog.pg_publication_namespace n WHERE n.pnpubid = p.oid)
   FROM pg_catalog.pg_publication p
  WHERE p.pubname = ANY($1::text[])`
 
 const membersSQL = `
-SELECT p.pubname, r.prrelid, r.prqual IS NOT NULL, r.prattrs IS NOT NULL, COALESCE(r.prattrs::int2[], '{}')
+SELECT r.oid, p.pubname, r.prrelid, r.prqual IS NOT NULL, r.prattrs IS NOT NULL, COALESCE(r.prattrs::int2[], '{}')
   FROM pg_catalog.pg_publication p
   JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
  WHERE p.pubname = ANY($1::text[])`
@@ -53,7 +55,7 @@ func (f *facts) scanPublications(rows pgx.Rows) error {
 
 func scanPublication(row pgx.CollectableRow) (*publication, error) {
 	p := &publication{members: make(map[uint32]member)}
-	err := row.Scan(&p.Name, &p.Quoted, &p.AllTables, &p.Insert, &p.Update, &p.Delete, &p.Truncate, &p.ViaRoot, &p.Schemas)
+	err := row.Scan(&p.OID, &p.Name, &p.Quoted, &p.AllTables, &p.Insert, &p.Update, &p.Delete, &p.Truncate, &p.ViaRoot, &p.Schemas)
 	return p, err
 }
 
@@ -65,6 +67,24 @@ func (f *facts) scanMembers(rows pgx.Rows) error {
 		}
 	}
 	return err
+}
+
+// publishedOIDs identify what is published of our tables: the publications and
+// their entries. Another list means that rows may not have been sent meanwhile.
+func (in *inspection) publishedOIDs() []uint32 {
+	ours := in.snap.TableRefs()
+	var oids []uint32
+	for _, p := range in.facts.publications {
+		oids = append(oids, p.OID)
+		for _, m := range p.members {
+			_, stream := ours[m.Relation]
+			if stream || in.snap.Positions != nil && in.snap.Positions.OID == m.Relation {
+				oids = append(oids, m.OID)
+			}
+		}
+	}
+	slices.Sort(oids)
+	return oids
 }
 
 // names tells whether p publishes the relation by itself.

@@ -12,6 +12,10 @@ type Snapshot struct {
 	// Positions is the positions table; nil where no stream is announced or
 	// it cannot be used.
 	Positions *ResolvedTable
+	// Published identifies the publications and their entries of our tables. A
+	// publication that is dropped and made again has another list, even where
+	// the server says nothing to who reads it (as 18 does).
+	Published []uint32
 	// DatabaseOID and Database say where we are connected.
 	DatabaseOID uint32
 	Database    string
