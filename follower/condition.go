@@ -19,6 +19,10 @@ type condition struct {
 	// stream cannot go on; unreadState is what to call that.
 	unread      string
 	unreadState State
+	// behind is which standby that workers read is not there, or not verified;
+	// behindState what to call that.
+	behind      string
+	behindState State
 }
 
 // state decides what to call the stream's condition.
@@ -31,9 +35,11 @@ func (c condition) state() (State, string) {
 	case c.halted != "":
 		return StateHalted, c.halted
 	case !c.known:
-		return StateStarting, cmp.Or(c.lost, c.waiting)
+		return StateStarting, cmp.Or(c.lost, c.waiting, c.behind)
 	case c.lost != "":
 		return StateReconnecting, c.lost
+	case c.behind != "":
+		return c.behindState, c.behind
 	case c.standby != "":
 		return StateStandby, c.standby
 	case c.unread != "":

@@ -110,6 +110,17 @@ type PublishedConfig struct {
 	Notify string
 }
 
+// ReaderPolicy says what happens when a reader has been down for long.
+type ReaderPolicy int
+
+const (
+	// ReaderHalt: publication stops, and the streams say so.
+	ReaderHalt ReaderPolicy = iota
+	// ReaderDrop: the reader is left out until it is back; who reads there
+	// must look at a position's LSN.
+	ReaderDrop
+)
+
 // Config configures a Follower. New validates it and keeps a copy.
 type Config struct {
 	// Database is the connection string of the primary, as libpq writes it
@@ -138,6 +149,17 @@ type Config struct {
 
 	// Published says where published positions are kept.
 	Published PublishedConfig
+
+	// Readers are the connection strings of physical standbys that workers
+	// read: a position is published once it is visible on all of them.
+	Readers []string
+
+	// ReaderTimeout is how long a reader may be down before ReaderPolicy
+	// applies; 0 is DefaultReaderTimeout. Until then positions stand still.
+	ReaderTimeout time.Duration
+
+	// ReaderPolicy says what happens then; zero is ReaderHalt.
+	ReaderPolicy ReaderPolicy
 
 	// Logger takes one line per event that an operator acts on; nil discards.
 	Logger *slog.Logger

@@ -261,6 +261,8 @@ func (w *watch) reading(p *watched, r fence.Reading, now time.Time) (moved, unse
 	}
 	settled, done := p.line.Add(r, w.id.Geometry)
 	switch {
+	case done && w.readers != nil:
+		w.readers.publish(p.life, w.id.Geometry.End(settled.Seen), func() bool { p.life.settle(settled, now); return false })
 	case done:
 		moved = p.life.settle(settled, now)
 	case r.Last == 0:

@@ -20,8 +20,9 @@ type Follower struct {
 	dialer  *server.Dialer
 	streams []*Stream
 
-	ground *ground
-	counts counts
+	ground  *ground
+	counts  counts
+	readers *readers // nil: nobody reads standbys
 
 	// probe asks the fence for a probe: a gap was seen.
 	probe chan struct{}
@@ -71,6 +72,9 @@ func New(cfg Config) (*Follower, error) {
 		}
 		f.streams = append(f.streams, stream)
 	}
+	if f.readers, err = newReaders(f); err != nil {
+		return nil, fmt.Errorf("configure follower: %w", err)
+	}
 	f.reached.Store(cfg.Slot.Kind == SlotNone)
 	return f, nil
 }
@@ -95,6 +99,9 @@ func (f *Follower) Run(ctx context.Context) error {
 	group.Go(func() error { return (&fencer{Follower: f}).run(loops) })
 	if f.cfg.Slot.Kind != SlotNone {
 		group.Go(func() error { return (&sessions{Follower: f}).run(loops) })
+	}
+	if f.readers != nil {
+		group.Go(func() error { return f.readers.run(loops) })
 	}
 	stop := f.keeping()
 	err := group.Wait()

@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -78,21 +79,33 @@ func (l *life) report(at time.Time) {
 // visible takes the stream's part of a batch that passed the gate; seen is an
 // insert position of the WAL read after. It reports whether the fence should
 // look: ids are missing below what was observed. One goroutine calls it.
-func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time) (gap bool) {
+func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time, readers *readers) (look bool) {
 	l.events = l.events[:0]
 	late := l.of.late.Load()
 	for i := range commits {
 		l.take(&commits[i], stream)
 	}
-	if len(l.events) == 0 {
-		return false
+	// A late row may mean that the ids have started over, which a probe shows.
+	look = l.of.late.Load() != late
+	switch {
+	case len(l.events) == 0:
+	case readers != nil:
+		events := slices.Clone(l.events)
+		readers.publish(l, commits[len(commits)-1].End, func() bool { return l.observe(events, seen, now) })
+	default:
+		look = l.observe(l.events, seen, now) || look
+		clear(l.events)
 	}
+	return look
+}
+
+// observe publishes what rows and announcements tell. It reports whether ids
+// are missing below what was observed.
+func (l *life) observe(events []tracker.Event, seen pglogrepl.LSN, now time.Time) (gap bool) {
 	l.mu.Lock()
 	l.mu.at = now
 	l.mu.Unlock()
-	moved := l.tracker.Apply(l.events)
-	clear(l.events)
-	if moved {
+	if l.tracker.Apply(events) {
 		l.mu.Lock()
 		l.mu.audit.published(l.position(), seen)
 		l.mu.Unlock()
@@ -101,8 +114,7 @@ func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, no
 		l.report(now) // the fence was faster
 	}
 	_, _, gap = l.tracker.Unsettled()
-	// A late row may mean that the ids have started over, which a probe shows.
-	return gap || l.of.late.Load() != late
+	return gap
 }
 
 // take turns a commit's runs of this stream into events for the tracker, and

@@ -182,17 +182,21 @@ func (r *reading) missed(ctx context.Context, conn *pgx.Conn) (missed, rows int,
 // proof runs writers and a reader; after the writers have stopped the reader
 // reads once more what the last position covers.
 func (b *bed) proof(d time.Duration, position func() (int64, error), settle func(newest int64)) (r *reading, missed, rows int) {
+	return b.proofOn(b.connect(), d, position, settle)
+}
+
+// proofOn is proof with a reader on a connection of its own, to a standby say.
+func (b *bed) proofOn(conn *pgx.Conn, d time.Duration, position func() (int64, error), settle func(newest int64)) (r *reading, missed, rows int) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), d)
 	defer cancel()
 	storm := b.storm(ctx, 8)
-	conn := b.connect()
 	r = &reading{seen: make(map[int64]bool)}
 	for ctx.Err() == nil {
 		b.ok(r.read(b.t.Context(), conn, position))
 	}
 	storm.writers.Wait()
 	var newest int64
-	b.ok(conn.QueryRow(b.t.Context(), "SELECT last_value FROM ids").Scan(&newest))
+	b.ok(b.sql.QueryRow(b.t.Context(), "SELECT last_value FROM ids").Scan(&newest))
 	settle(newest)
 	b.ok(r.read(b.t.Context(), conn, position))
 	missed, rows, err := r.missed(b.t.Context(), conn)

@@ -242,7 +242,7 @@ func (l *listener) Visible(commits []gate.Commit, seen pglogrepl.LSN) {
 	now := time.Now()
 	gap := false
 	for i, life := range l.lives {
-		gap = life.visible(commits, i, seen, now) || gap
+		gap = life.visible(commits, i, seen, now, l.readers) || gap
 	}
 	if gap {
 		request(l.probe)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
@@ -18,6 +19,7 @@ const (
 	DefaultPublication     = "tidemark"
 	DefaultPositionsTable  = "public.stream_positions"
 	DefaultWriter          = "main"
+	DefaultReaderTimeout   = 30 * time.Second
 )
 
 // maxName is the longest stream name, in bytes.
@@ -34,6 +36,10 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.ReaderTimeout == 0 {
+		c.ReaderTimeout = DefaultReaderTimeout
+	}
+	c.Readers = slices.Clone(c.Readers)
 	c.Streams = slices.Clone(c.Streams)
 	for i := range c.Streams {
 		s := &c.Streams[i]

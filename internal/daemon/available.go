@@ -13,7 +13,6 @@ func available(cfg *config.Config) error {
 		key  string
 		used bool
 	}{
-		{"database.readers", len(cfg.Readers) > 0},
 		{"slot.guard", cfg.Guard > 0},
 	} {
 		if k.used {

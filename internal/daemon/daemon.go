@@ -63,6 +63,10 @@ func (d *daemon) build() (err error) {
 	fc := d.cfg.Follower
 	fc.Logger = d.log
 	fc.Published = follower.PublishedConfig(d.cfg.Published)
+	fc.Readers, fc.ReaderTimeout = d.cfg.Readers, d.cfg.ReaderTimeout
+	if d.cfg.ReaderPolicy == config.ReaderDrop {
+		fc.ReaderPolicy = follower.ReaderDrop
+	}
 	fc.PublishedFunc = func(stream string, delay time.Duration) { d.metrics.Published(stream, delay) }
 	if d.follower, err = follower.New(fc); err != nil {
 		return err

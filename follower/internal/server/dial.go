@@ -27,6 +27,19 @@ type Dialer struct {
 // NewDialer reads a connection string as libpq does. Of several hosts the
 // primary is picked. The error never shows a password.
 func NewDialer(database, applicationName string) (*Dialer, error) {
+	d, err := newDialer(database, applicationName)
+	if err == nil && d.config.ValidateConnect == nil {
+		d.config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	}
+	return d, err
+}
+
+// NewStandbyDialer reads the connection string of a physical standby.
+func NewStandbyDialer(database, applicationName string) (*Dialer, error) {
+	return newDialer(database, applicationName)
+}
+
+func newDialer(database, applicationName string) (*Dialer, error) {
 	config, err := pgx.ParseConfig(database)
 	if err != nil {
 		return nil, fmt.Errorf("read connection string: %w", err)
@@ -37,9 +50,6 @@ func NewDialer(database, applicationName string) (*Dialer, error) {
 	}
 	if config.ConnectTimeout == 0 || config.ConnectTimeout > Patience {
 		config.ConnectTimeout = Patience
-	}
-	if config.ValidateConnect == nil {
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 	}
 	return &Dialer{config: config}, nil
 }
@@ -67,6 +77,27 @@ func (d *Dialer) SQL(ctx context.Context) (*pgx.Conn, Identity, error) {
 		return nil, Identity{}, fmt.Errorf("connect to %s: %w", d.Address(), err)
 	}
 	return conn, id, nil
+}
+
+// Standby opens a session on a physical standby, and proves which history it
+// replays: IDENTIFY_SYSTEM tells the timeline that it is on. RULES 13.
+func (d *Dialer) Standby(ctx context.Context) (*pgx.Conn, Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*Patience)
+	defer cancel()
+	repl, err := d.Replication(ctx)
+	if err != nil {
+		return nil, Identity{}, err
+	}
+	defer CloseReplication(repl)
+	identified, err := pglogrepl.IdentifySystem(ctx, repl)
+	if err != nil {
+		return nil, Identity{}, fmt.Errorf("identify %s: %w", d.Address(), err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, d.config.Copy())
+	if err != nil {
+		return nil, Identity{}, fmt.Errorf("connect to %s: %w", d.Address(), err)
+	}
+	return conn, Identity{System: identified.SystemID, Timeline: identified.Timeline}, nil
 }
 
 // settings of every SQL session, in one statement: set_config takes effect for

@@ -29,10 +29,11 @@ func DefaultGeometry() Geometry { return Geometry{Block: 8192, Segment: 16 << 20
 
 // Reached reports whether have, a flush or replay position, covers all WAL
 // that ended at want, an insert position.
-func (g Geometry) Reached(have, want pglogrepl.LSN) bool { return have >= g.end(want) }
+func (g Geometry) Reached(have, want pglogrepl.LSN) bool { return have >= g.End(want) }
 
-// end turns an insert position into the end of the last record before it.
-func (g Geometry) end(insert pglogrepl.LSN) pglogrepl.LSN {
+// End turns an insert position into the end of the last record before it: the
+// position that flush and replay arrive at.
+func (g Geometry) End(insert pglogrepl.LSN) pglogrepl.LSN {
 	switch p := uint64(insert); {
 	case g.Segment != 0 && p%g.Segment == longHeader:
 		return insert - longHeader

@@ -1,0 +1,85 @@
+package follower_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
+)
+
+// RULES 13: nobody who reads on a standby misses a row either.
+func TestNoReaderOnAStandbyMissesARow(t *testing.T) {
+	b := newBed(t, proofSchema)
+	standby := pgtest.Standby(t, b.cluster, "standby")
+	cfg := proofConfig(b.url)
+	cfg.Readers = []string{standby.URL("", "")}
+	_, s := b.follow(cfg)
+	b.following(s)
+	r, missed, rows := b.proofOn(pgtest.Connect(t, standby), 5*time.Second,
+		func() (int64, error) { return s.CurrentToken(), nil },
+		func(newest int64) { b.reach(s, newest) })
+	if missed != 0 || r.backward != 0 {
+		t.Errorf("%d of %d rows missed, %d steps back", missed, rows, r.backward)
+	}
+	if rows < 100 || r.last < 100 {
+		t.Errorf("only %d rows up to %d: this proves nothing", rows, r.last)
+	}
+}
+
+// A position is published once it is visible on the standby, not before; and
+// without one that is down it stands still, and says why.
+func TestAPositionWaitsForTheStandby(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	standby := pgtest.Standby(t, b.cluster, "standby")
+	cfg := eventsConfig(b.url)
+	cfg.Readers = []string{standby.URL("", "")}
+	cfg.ReaderTimeout = 3 * time.Second
+	_, s := b.follow(cfg)
+	b.following(s)
+	b.streaming()
+	there := b.insert(b.sql, "a")
+	b.reach(s, there)
+
+	on := pgtest.Connect(t, standby)
+	pgtest.Exec(t, on, "SELECT pg_wal_replay_pause()")
+	b.until("the position is known to the primary alone", "SELECT true")
+	paused := b.insert(b.sql, "a")
+	time.Sleep(300 * time.Millisecond) // on the primary it would have been covered long since
+	if p := s.CurrentToken(); p >= paused {
+		t.Fatalf("position %d, which the standby does not show", p)
+	}
+	pgtest.Exec(t, on, "SELECT pg_wal_replay_resume()")
+	b.reach(s, paused)
+
+	b.ok(standby.Kill())
+	st := b.await(s, "not following", func(st follower.Status) bool { return st.State == follower.StateReconnecting })
+	if !strings.Contains(st.Reason, "standby") {
+		t.Errorf("reason %q", st.Reason)
+	}
+	down := b.insert(b.sql, "a")
+	st = b.await(s, "halted", func(st follower.Status) bool { return st.State == follower.StateHalted })
+	if !strings.Contains(st.Reason, "publication has stopped") || st.Position >= down {
+		t.Errorf("position %d, reason %q", st.Position, st.Reason)
+	}
+	b.ok(standby.StartAgain(t.Context()))
+	b.following(s)
+	b.reach(s, down)
+}
+
+func TestAStandbyThatIsDownIsLeftOut(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	standby := pgtest.Standby(t, b.cluster, "standby")
+	cfg := eventsConfig(b.url)
+	cfg.Readers = []string{standby.URL("", "")}
+	cfg.ReaderTimeout, cfg.ReaderPolicy = time.Second, follower.ReaderDrop
+	_, s := b.follow(cfg)
+	b.following(s)
+	b.ok(standby.Kill())
+	id := b.insert(b.sql, "a")
+	b.reach(s, id)
+	b.following(s)
+}
