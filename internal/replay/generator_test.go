@@ -15,12 +15,14 @@ type changes struct {
 	startIsSequence bool // a writer begins where the sequence is, not at its newest row
 	exact           bool // a writer's position reaches up to its lowest open id, and, idle, where the sequence is
 	failuresToo     bool // a rolled-back write is announced like any other
+	workersStay     bool // the row of a writer that is not listed is kept, and counts, while it is at work
 }
 
 // all are all of them: ours.
+// all are all of them: ours.
 func all() changes {
 	return changes{
-		fromZero: true, registers: true, unseenIsZero: true, startIsSequence: true, exact: true, failuresToo: true,
+		fromZero: true, registers: true, unseenIsZero: true, startIsSequence: true, exact: true, failuresToo: true, workersStay: true,
 	}
 }
 
@@ -52,8 +54,14 @@ func (m *model) open(o *op) *generator {
 	}
 	names := tableNames(o.Tables)
 	m.tables.raise(names, g.sign)
-	m.tables.purge(g.writers)
-	for _, w := range g.writers {
+	counting := slices.Clone(g.writers)
+	for _, other := range m.gens {
+		if m.changes.workersStay && other.mayWrite() {
+			counting = append(counting, other.instance)
+		}
+	}
+	m.tables.purge(counting)
+	for _, w := range counting {
 		if stored, ok := m.tables.positions[w]; ok {
 			g.p[w] = stored * g.sign
 		}

@@ -16,6 +16,7 @@ type model struct {
 	changes   changes
 	unflushed bool // draws are not known to be on disk when they return
 	tables    *tables
+	order     []string // names in the order of their making
 	gens      map[string]*generator
 	handles   map[string]drawing
 	txns      map[string]*transaction
@@ -53,6 +54,9 @@ func (m *model) do(o *op) ([]int64, error) {
 	}
 	switch o.Op {
 	case "new":
+		if m.gens[o.Name] == nil {
+			m.order = append(m.order, o.Name)
+		}
 		m.gens[o.Name] = m.open(o)
 	case "get_next", "get_next_txn":
 		return m.draw(o)
@@ -70,6 +74,8 @@ func (m *model) do(o *op) ([]int64, error) {
 	case "advance":
 		g := m.gens[o.Gen]
 		g.advance(o.Writer, o.ID*g.sign, m.tables.drawn())
+	case "replicate", "replicate_all":
+		m.replicate(o.Instance)
 	case "max_allocated", "stream_positions", "sequence":
 	default:
 		return nil, fmt.Errorf("the model does not know operation %q", o.Op)
@@ -112,6 +118,23 @@ func (m *model) end(t *transaction, success bool) {
 func (m *model) announce(g *generator, success bool) {
 	if len(g.writers) > 0 && (success || g.failuresToo) {
 		m.tables.upsert(g.instance, g.l*g.sign, g.sign)
+	}
+}
+
+// replicate has each generator's own token, or that of one instance, advanced on
+// all others.
+func (m *model) replicate(instance string) {
+	for _, name := range m.order {
+		from := m.gens[name]
+		if instance != "" && from.instance != instance {
+			continue
+		}
+		token := from.ownToken()
+		for _, to := range m.order {
+			if to != name {
+				m.gens[to].advance(from.instance, token, m.tables.drawn())
+			}
+		}
 	}
 }
 
