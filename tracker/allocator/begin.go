@@ -1,0 +1,117 @@
+package allocator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Reasons why an allocator stops for good; ErrWentBack is another.
+var (
+	// ErrHistory: the server that answers is another one, or was promoted:
+	// what is known of the former's ids may not be true here. Close the
+	// allocator and open another one. RULES 11 and 19.
+	ErrHistory = errors.New("another history of the database began: close this allocator and open it again")
+	// ErrUsurped: while the lease was lost, another process used the name and
+	// announced further than this one had got; what is open here may have been
+	// passed. RULES 18.
+	ErrUsurped = errors.New("another process has used this instance's name: close this allocator")
+)
+
+// begin is called with each connection that has just taken the lease: at the
+// start, and after the former was lost. Another life may have used the name
+// before, and have left transactions behind.
+func (a *Allocator) begin(ctx context.Context, conn *pgx.Conn) error {
+	if err := a.failed(); err != nil {
+		return err
+	}
+	err := a.beginLife(ctx, conn)
+	if errors.Is(err, ErrWentBack) || errors.Is(err, ErrHistory) || errors.Is(err, ErrUsurped) {
+		a.fail(err)
+	}
+	if err != nil {
+		return fmt.Errorf("begin as instance %q of stream %q: %w", a.cfg.Instance, a.cfg.Stream, err)
+	}
+	return nil
+}
+
+func (a *Allocator) beginLife(ctx context.Context, conn *pgx.Conn) error {
+	if err := a.recognise(ctx, conn); err != nil {
+		return err
+	}
+	r, err := a.readFlushed(ctx, conn)
+	if err != nil {
+		return err
+	}
+	stored, fresh, err := a.enrol(ctx, conn, r.last)
+	if err != nil {
+		return err
+	}
+	left := openDrain()
+	if a.cfg.Bound {
+		left = holdersDrain(a.db.sequence)
+	}
+	// Listed only now: the lease keeps others of the name from beginning more.
+	ended, err := left.look(ctx, conn)
+	if err != nil {
+		return err
+	}
+	return a.book.start(r, stored, fresh, ended, left)
+}
+
+const histories = `SELECT s.system_identifier || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) FROM pg_control_system() s`
+
+// recognise compares the server with the one of the last life.
+func (a *Allocator) recognise(ctx context.Context, conn *pgx.Conn) error {
+	var history, life string
+	b := &pgx.Batch{}
+	b.Queue(histories)
+	b.Queue(serverLife)
+	answers := conn.SendBatch(ctx, b)
+	err := answers.QueryRow().Scan(&history)
+	if err == nil {
+		err = answers.QueryRow().Scan(&life)
+	}
+	if closing := answers.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Errorf("ask which server this is: %w", err)
+	}
+	return a.book.recognise(history, life)
+}
+
+// readFlushed reads the sequence and has what it read put on disk: a claim may
+// count only what a crash cannot take back. RULES 17.
+func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, error) {
+	r, err := a.db.read(ctx, conn)
+	for err == nil && r.wal.onDisk < r.wal.inserted {
+		at := r.wal.inserted
+		r.wal, err = a.db.look(ctx, conn, true)
+		r.wal.inserted = at
+	}
+	return r, err
+}
+
+// enrol makes sure that the instance has a row, and returns the position in
+// it. A new row's position is the last value as it was before: every id drawn
+// later is greater. It is no done id. RULES 15.
+func (a *Allocator) enrol(ctx context.Context, conn *pgx.Conn, last int64) (stored int64, fresh bool, err error) {
+	if !a.cfg.keepsPositions() {
+		return last, true, nil
+	}
+	err = conn.QueryRow(ctx, a.db.own, a.cfg.Stream, a.cfg.Instance).Scan(&stored)
+	switch {
+	case err == nil:
+		return max(a.cfg.inward(stored), 0), false, nil
+	case !errors.Is(err, pgx.ErrNoRows):
+		return 0, false, fmt.Errorf("look for the instance's position: %w", err)
+	}
+	value := a.book.registration(last)
+	if _, err := conn.Exec(ctx, a.db.register, a.cfg.Stream, a.cfg.Instance, a.cfg.outward(value)); err != nil {
+		return 0, false, fmt.Errorf("register the instance: %w", err)
+	}
+	return value, true, nil
+}

@@ -1,0 +1,89 @@
+package allocator
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// drain waits for the end of every transaction that was open at one moment and
+// may write what a claim is about: then the claim is true. It asks nothing of
+// time, and is told nothing of the transactions but that they are there.
+type drain struct {
+	query  string
+	args   []any
+	listed map[string]bool // nil before the first look
+	server string          // the server's life that the list belongs to
+}
+
+// openTransactions lists the transactions that may write rows of this database:
+// of clients, of background workers, and prepared ones. Autovacuum and
+// walsenders write no rows. Every transaction holds its own virtualxid, and a
+// prepared one, which holds none, its transactionid.
+const openTransactions = `SELECT DISTINCT l.virtualtransaction FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype IN ('virtualxid', 'transactionid') AND l.mode = 'ExclusiveLock' AND l.granted
+	AND l.pid IS DISTINCT FROM pg_backend_pid()
+	AND (a.datid IS NULL OR a.datid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+	AND coalesce(a.backend_type, '') NOT IN ('autovacuum worker', 'walsender')`
+
+// lockHolders lists those that have written to, or drawn from, one relation.
+// The database is named because a relation's oid is unique within one only.
+const lockHolders = `SELECT DISTINCT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = $1 AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+	AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`
+
+// serverLife tells one life of the server from the next: a start, a crash
+// (which resets the statistics, though the postmaster lives on), another
+// timeline, another cluster. Some of it changes without need, which costs a
+// list made anew.
+const serverLife = `SELECT concat_ws(' ', s.system_identifier, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+	pg_postmaster_start_time(), b.stats_reset) FROM pg_control_system() s, pg_stat_bgwriter b`
+
+func openDrain() *drain { return &drain{query: openTransactions} }
+
+func holdersDrain(relation uint32) *drain {
+	return &drain{query: lockHolders, args: []any{relation}}
+}
+
+// look lists who is open, the first time, and later who of those still is. It
+// reports whether none is. After the server has started anew the list is made
+// again: a prepared transaction then goes by another name (DESIGN, fact 2).
+func (d *drain) look(ctx context.Context, q querier) (ended bool, err error) {
+	b := &pgx.Batch{}
+	b.Queue(d.query, d.args...)
+	b.Queue(serverLife)
+	answers := q.SendBatch(ctx, b)
+	open, life, err := readOpen(answers)
+	if closing := answers.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return false, fmt.Errorf("list open transactions: %w", err)
+	}
+	d.update(open, life)
+	return len(d.listed) == 0, nil
+}
+
+func readOpen(answers pgx.BatchResults) (open []string, life string, err error) {
+	rows, err := answers.Query()
+	if err != nil {
+		return nil, "", err
+	}
+	open, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, "", err
+	}
+	return open, life, answers.QueryRow().Scan(&life)
+}
+
+func (d *drain) update(open []string, life string) {
+	still := make(map[string]bool, len(open))
+	for _, vxid := range open {
+		if d.listed == nil || d.server != life || d.listed[vxid] {
+			still[vxid] = true
+		}
+	}
+	d.listed, d.server = still, life
+}

@@ -1,0 +1,265 @@
+package allocator
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrWentBack is why an allocator stops when the sequence has handed out an id
+// that it had handed out before: after a crash that lost nextval's WAL, a
+// setval, or a restored backup. Nothing that this allocator knows of later ids
+// holds any more: close it and open another one, which reads everything anew.
+// RULES 17.
+var ErrWentBack = errors.New("the sequence went back: close this allocator and open it again")
+
+// ledger is what an instance knows of its own ids, and what follows from that:
+// which are done, and what may be announced. It is pure: inputs are methods,
+// conclusions are data, time is an argument. Ids count 1, 2, … here, for
+// descending streams too. Not safe for concurrent use.
+//
+// What must hold of value (RULES 17), announced as "every id of mine up to it
+// is done":
+//
+//	value = min(known, lowest open - 1, lowest floor, hold)
+//
+// where an id is open until it is finished and its nextval is flushed, and
+// known and the floors count only what is flushed. It never falls, because
+// whatever is drawn later lies above known.
+type ledger struct {
+	flushed lsn   // WAL up to here is on disk
+	known   int64 // the sequence has passed it, and that is on disk
+	seen    int64 // the sequence has passed it: no draw may return it again
+
+	open    openSet
+	waiting flushHeap // finished, but their nextval is not known to be flushed
+	marks   []mark    // sequence values not known to be flushed, in order
+	floors  map[int]int64
+	fetches int // counts, to name the floors
+
+	done idHeap // own done ids at or above the lowest one that is not
+	own  int64  // highest own done id below everything that is not
+	hold int64  // while held: what an earlier life had announced
+	held bool   // an earlier life may still have something open (RULES 18)
+
+	settled []int64 // ids done since the last take
+	told    int64   // value as of the last take
+}
+
+// mark says that the sequence had passed value when the WAL stood at at.
+type mark struct {
+	at    lsn
+	value int64
+	read  bool // of a reading of the sequence, which somebody waits for
+	since time.Time
+}
+
+// conclusion is what has changed since the last one was taken.
+type conclusion struct {
+	settled []int64 // own ids that are done now
+	value   int64   // what may be announced
+	moved   bool    // value rose
+}
+
+func newLedger() *ledger {
+	return &ledger{open: newOpenSet(), floors: make(map[int]int64)}
+}
+
+// start begins a life, or goes on with one after its lease was lost: the
+// sequence had passed last, which is on disk, and an earlier life had announced
+// stored. held keeps what is announced at stored until release. RULES 18.
+func (l *ledger) start(last, stored int64, held bool) {
+	l.known = max(l.known, last)
+	l.seen = max(l.seen, last)
+	l.hold = max(min(stored, l.known), l.told)
+	l.held = held
+	l.own = max(l.own, l.valueNow())
+}
+
+// release says that whatever an earlier life had open has ended.
+func (l *ledger) release() {
+	l.held = false
+	l.own = max(l.own, l.valueNow())
+}
+
+// beginFetch notes that ids are about to be drawn and returns the fetch's
+// name. Until endFetch nothing may pass what is known now: an id drawn
+// meanwhile may be the very next.
+func (l *ledger) beginFetch() int {
+	l.fetches++
+	l.floors[l.fetches] = l.known
+	return l.fetches
+}
+
+// endFetch notes what a fetch drew (nothing, if it failed) and where the WAL
+// stood afterwards. ErrWentBack if the sequence had handed out such an id
+// before: then nothing is noted.
+func (l *ledger) endFetch(fetch int, ids []int64, at lsn) error {
+	floor := l.floors[fetch]
+	for _, id := range ids {
+		if id <= floor || id <= l.seen {
+			return fmt.Errorf("id %d was drawn though %d had been passed: %w", id, max(floor, l.seen), ErrWentBack)
+		}
+	}
+	for _, id := range ids {
+		l.open.add(id, at)
+		l.seen = max(l.seen, id)
+	}
+	if len(ids) > 0 {
+		l.note(mark{at: at, value: l.seen})
+	}
+	delete(l.floors, fetch)
+	return nil
+}
+
+// dropFetch notes that nothing came of a fetch: what the server may have drawn
+// for it never reaches anybody.
+func (l *ledger) dropFetch(fetch int) { delete(l.floors, fetch) }
+
+// read notes a reading of the sequence, made when the WAL stood at at or
+// before, and after every draw that has been noted.
+func (l *ledger) read(last int64, at lsn, now time.Time) error {
+	if last < l.known {
+		return fmt.Errorf("last value %d though %d had been passed: %w", last, l.known, ErrWentBack)
+	}
+	if last > l.seen {
+		l.seen = last
+		l.note(mark{at: at, value: last, read: true, since: now})
+	}
+	return nil
+}
+
+func (l *ledger) note(m mark) {
+	if m.at <= l.flushed {
+		l.known = max(l.known, m.value)
+		return
+	}
+	l.marks = append(l.marks, m)
+}
+
+// finish notes that the write of an id has ended, whichever way.
+func (l *ledger) finish(id int64, now time.Time) {
+	at, ok := l.open.drawnAt[id]
+	switch {
+	case !ok:
+	case at <= l.flushed:
+		l.complete(id)
+	default:
+		heap.Push(&l.waiting, unflushed{at: at, id: id, since: now})
+	}
+}
+
+// complete notes that an id is done.
+func (l *ledger) complete(id int64) {
+	l.open.remove(id)
+	l.done.add(id)
+	l.settled = append(l.settled, id)
+}
+
+// flush notes that the WAL is on disk up to at.
+func (l *ledger) flush(at lsn) {
+	l.flushed = max(l.flushed, at)
+	n := 0
+	for n < len(l.marks) && l.marks[n].at <= l.flushed {
+		l.known = max(l.known, l.marks[n].value)
+		n++
+	}
+	l.marks = l.marks[n:]
+	if len(l.marks) == 0 {
+		l.marks = nil
+	}
+	for len(l.waiting) > 0 && l.waiting[0].at <= l.flushed {
+		l.complete(heap.Pop(&l.waiting).(unflushed).id)
+	}
+}
+
+// crashed notes that the server may have lost what was not flushed. An own id
+// among that may be handed out again, to anybody: ErrWentBack.
+func (l *ledger) crashed() error {
+	for _, m := range l.marks {
+		if !m.read {
+			return fmt.Errorf("the server started anew before the draw of id %d was known to be on disk: %w", m.value, ErrWentBack)
+		}
+	}
+	l.marks, l.seen = nil, l.known
+	return nil
+}
+
+// awaits returns the time since which something waits for a flush, and whether
+// anything does.
+func (l *ledger) awaits() (since time.Time, ok bool) {
+	if len(l.waiting) > 0 {
+		since, ok = l.waiting[0].since, true
+	}
+	for _, m := range l.marks {
+		if m.read && (!ok || m.since.Before(since)) {
+			since, ok = m.since, true
+		}
+	}
+	return since, ok
+}
+
+// valueNow is what may be announced.
+func (l *ledger) valueNow() int64 {
+	v := l.known
+	if low, ok := l.open.lowest(); ok {
+		v = min(v, low-1)
+	}
+	for _, floor := range l.floors {
+		v = min(v, floor)
+	}
+	if l.held {
+		v = min(v, l.hold)
+	}
+	return v
+}
+
+// take returns what has changed since the last take.
+func (l *ledger) take() conclusion {
+	l.advance()
+	c := conclusion{settled: l.settled, value: max(l.told, l.valueNow())}
+	l.settled = nil
+	c.moved = c.value > l.told
+	l.told = c.value
+	return c
+}
+
+// advance raises own to the highest done id below everything that is not done
+// or may be drawn.
+func (l *ledger) advance() {
+	low, limited := l.open.lowest()
+	for _, floor := range l.floors {
+		if !limited || floor+1 < low {
+			low, limited = floor+1, true
+		}
+	}
+	for len(l.done) > 0 && (!limited || l.done[0] < low) {
+		l.own = max(l.own, l.done.take())
+	}
+}
+
+// unflushed is a finished id whose nextval is not known to be on disk.
+type unflushed struct {
+	at    lsn
+	id    int64
+	since time.Time
+}
+
+// flushHeap holds them in the order in which the WAL is flushed.
+type flushHeap []unflushed
+
+func (h flushHeap) Len() int           { return len(h) }
+func (h flushHeap) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h flushHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push and Pop are for package heap only.
+func (h *flushHeap) Push(x any) { *h = append(*h, x.(unflushed)) }
+
+// Pop is for package heap only.
+func (h *flushHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
