@@ -6,34 +6,34 @@
 //
 // # The life of an id
 //
-//	           Next                      Finish                    flushed
-//	not drawn ──────► open ─────────────────────────────► ended ───────────► done
-//	                   │  lost with the connection           ▲                 │
-//	                   └──► in doubt ── every transaction ───┘                 ▼
-//	                         that was open then has ended         position announced
+//		           Next                      Finish                    flushed
+//		not drawn ──────► open ─────────────────────────────► ended ───────────► done
+//		                   │  lost with the connection           ▲                 │
+//		                   └──► in doubt ── every transaction ───┘                 ▼
+//		                         that was open then has ended         position announced
 //
-//   - Not drawn. Before an instance draws its first id it has a row in the
-//     positions table, written with a value of the sequence that was read
-//     before: every id that it draws is greater (RULES 15). Every draw goes
-//     through that row: an instance whose row is gone gets no id, and registers
-//     again.
-//   - Open. From the moment the draw begins until the id is done no announced
-//     position passes it; while the draw is under way none passes the value
-//     from before it, since the id may be the very next.
-//   - Ended. Finish says so. Where the outcome of a commit was lost with its
-//     connection, the database says so: through pg_xact_status where the
-//     transaction is known (NextTx, Bind), else when every transaction has
-//     ended that was open after the loss (RULES 19). A handle that is lost
-//     stays open: its transaction may still commit. Open lists it, and the
-//     logger is told.
-//   - Done. The draw itself must be on disk: nextval's WAL record is not
-//     flushed by a rollback, nor waited for by an asynchronous commit, and after
-//     a crash the sequence would hand the id out again (RULES 17). A flush that
-//     does not come within 250 ms is forced.
-//   - Announced. One goroutine stores the position; what ends meanwhile gathers
-//     for the next time. An idle writer looks every IdleInterval how far the
-//     sequence has gone and announces that, since whatever it draws later is
-//     greater.
+//	  - Not drawn. Before an instance draws its first id it has a row in the
+//	    positions table, written with a value of the sequence that was read
+//	    before: every id that it draws is greater (RULES 15). Every draw goes
+//	    through that row: an instance whose row is gone gets no id, and registers
+//	    again.
+//	  - Open. From the moment the draw begins until the id is done no announced
+//	    position passes it; while the draw is under way none passes the value
+//	    from before it, since the id may be the very next.
+//	  - Ended. Finish says so. Where the outcome of a commit was lost with its
+//	    connection, the database says so: through pg_xact_status where the
+//	    transaction is known (NextTx, Bind), else when every transaction has
+//	    ended that was open after the loss (RULES 19). A handle that is lost
+//	    stays open: its transaction may still commit. Open lists it, and the
+//	    logger is told.
+//	  - Done. The draw itself must be on disk: nextval's WAL record is not
+//	    flushed by a rollback, nor waited for by an asynchronous commit, and after
+//	    a crash the sequence would hand the id out again (RULES 17). A flush that
+//	    does not come within 250 ms is forced.
+//	  - Announced. One goroutine stores the position; what ends meanwhile gathers
+//	    for the next time. An idle writer looks every IdleInterval how far the
+//	    sequence has gone and announces that, since whatever it draws later is
+//	    greater.
 //
 // The announced position is min(last value, lowest open id - 1, lowest fetch
 // floor), where all of these count only what is on disk. It never goes back.

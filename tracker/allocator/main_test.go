@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // server starts a server with the reference's kind of tables.
 func server(t testing.TB, options ...pgtest.Option) *site {
 	t.Helper()
-	s := &site{t: t, cluster: pgtest.Start(t, options...)}
+	s := &site{t: t, log: new(logs), cluster: pgtest.Start(t, options...)}
 	s.conn = pgtest.Connect(t, s.cluster)
 	pgtest.Exec(t, s.conn, schema)
 	s.pool = s.newPool("")

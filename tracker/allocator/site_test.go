@@ -21,7 +21,7 @@ type site struct {
 	cluster *pgcluster.Cluster
 	conn    *pgx.Conn // for looking and meddling
 	pool    *pgxpool.Pool
-	log     logs
+	log     *logs
 }
 
 // logs keeps what is logged.
@@ -62,7 +62,7 @@ func (s *site) config(instance string, writers ...string) Config {
 		Stream: "test_stream", Instance: instance, Writers: writers, Sequence: "foobar_seq",
 		Tables:       []Table{{Name: "foobar", IDColumn: "stream_id", InstanceColumn: "instance_name"}},
 		IdleInterval: 50 * time.Millisecond,
-		Logger:       slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:       slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
