@@ -1,0 +1,91 @@
+package torture
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tally is what a run counts.
+type tally struct {
+	transactions, reads, compared, misses, backward atomic.Int64
+	worlds                                          int
+
+	mu       sync.Mutex // protects what follows
+	recovery map[string][]time.Duration
+	skipped  map[string]int
+	base     sample
+}
+
+// sample is what the process uses while a world rests.
+type sample struct {
+	world      uint64
+	goroutines int
+	heap       uint64
+}
+
+// Within one world, what the process uses must not grow by more.
+const (
+	moreGoroutines = 40
+	moreHeap       = 48 << 20
+)
+
+func newTally() *tally {
+	return &tally{recovery: make(map[string][]time.Duration), skipped: make(map[string]int)}
+}
+
+// recovered notes how long the world took after a fault.
+func (t *tally) recovered(kind string, d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recovery[kind] = append(t.recovery[kind], d)
+}
+
+// skip notes a fault that could not be brought about.
+func (t *tally) skip(kind string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.skipped[kind]++
+}
+
+// resources compares what the process uses with the first round of the world.
+func (t *tally) resources(w *world) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	now := sample{world: w.seed, goroutines: runtime.NumGoroutine(), heap: m.HeapAlloc}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.base.world != w.seed {
+		t.base = now
+		return
+	}
+	if now.goroutines > t.base.goroutines+moreGoroutines {
+		w.fail("%d goroutines, there were %d", now.goroutines, t.base.goroutines)
+	}
+	if now.heap > t.base.heap+moreHeap {
+		w.fail("%d MB of heap, there were %d", now.heap>>20, t.base.heap>>20)
+	}
+}
+
+// figures are the run in one line.
+func (t *tally) figures(o options, version string, took time.Duration) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var kinds []string
+	n := 0
+	for name, all := range t.recovery {
+		slices.Sort(all)
+		n += len(all)
+		kinds = append(kinds, fmt.Sprintf("%s %d (%s, %s)", name, len(all),
+			all[len(all)/2].Round(10*time.Millisecond), all[len(all)-1].Round(10*time.Millisecond)))
+	}
+	slices.Sort(kinds)
+	return fmt.Sprintf("torture: %.0f s, seed %d, pg %s, %d worlds, %d transactions, %d rows compared, %d position reads, misses = %d, backward = %d, %d faults (recovery: median, max): %s",
+		took.Seconds(), o.seed, version, t.worlds, t.transactions.Load(), t.compared.Load(), t.reads.Load(),
+		t.misses.Load(), t.backward.Load(), n, strings.Join(kinds, "; "))
+}

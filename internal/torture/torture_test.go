@@ -1,0 +1,42 @@
+package torture
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// worldTime is how long a world lasts.
+const worldTime = 45 * time.Second
+
+func TestTorture(t *testing.T) {
+	o := parsedOptions(t)
+	for _, major := range majors(t) {
+		t.Run(fmt.Sprintf("pg%d", major), func(t *testing.T) { torture(t, o, major) })
+	}
+}
+
+// torture plays worlds until the time is over, or one has failed.
+func torture(t *testing.T, o options, major int) {
+	t.Logf("seed %d", o.seed)
+	tally := newTally()
+	began := time.Now()
+	version := fmt.Sprint(major)
+	roles := []role{alone, read, takeOver}
+	if *faultsFlag == "quick" {
+		roles = []role{alone} // a standby costs seconds
+	}
+	for left := o.duration; left > 0 && !t.Failed(); left -= worldTime {
+		seed := o.seed + uint64(tally.worlds)
+		tally.worlds++
+		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
+			w := newWorld(t, seed, major, tally, roles)
+			version = w.primary.Load().Binaries().Version
+			w.run(min(left, worldTime), o.kinds)
+		})
+	}
+	t.Log(tally.figures(o, version, time.Since(began)))
+	if tally.compared.Load() < 100 || tally.reads.Load() < 100 {
+		t.Error("too few rows or reads: this proves nothing")
+	}
+}
