@@ -160,22 +160,25 @@ func (o loader) registering(ctx context.Context) ([]string, error) {
 	return vxids, nil
 }
 
-// read loads the stored positions, and then the rows above the minimum.
+// read loads the stored positions, and then the rows above the minimum. What
+// was committed before wal is in them.
 func (o loader) read(ctx context.Context, first bool) error {
-	if err := o.positions(ctx, first); err != nil {
-		return fmt.Errorf("load positions of stream %q: %w", o.streams[o.index].name, err)
-	}
-	if err := o.rows(ctx); err != nil {
-		return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
-	}
-	return nil
-}
-
-func (o loader) positions(ctx context.Context, first bool) error {
 	var wal int64
 	if err := o.conn.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").Scan(&wal); err != nil {
-		return err
+		return fmt.Errorf("load stream %q: %w", o.streams[o.index].name, err)
 	}
+	return o.shown(ctx, o.conn, o.index, func() error {
+		if err := o.positions(ctx, first, pglogrepl.LSN(wal)); err != nil {
+			return fmt.Errorf("load positions of stream %q: %w", o.streams[o.index].name, err)
+		}
+		if err := o.rows(ctx); err != nil {
+			return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
+		}
+		return nil
+	})
+}
+
+func (o loader) positions(ctx context.Context, first bool, wal pglogrepl.LSN) error {
 	found, err := o.conn.Query(ctx, "SELECT instance_name::text, stream_id::int8 FROM "+o.footing.catalog.Positions.QuotedName+
 		" WHERE stream_name::text = $1", o.streams[o.index].name)
 	if err != nil {
@@ -189,7 +192,7 @@ func (o loader) positions(ctx context.Context, first bool) error {
 		return err
 	}
 	l := o.lives[o.index]
-	l.tracker.Apply(l.stored(stored, pglogrepl.LSN(wal), first))
+	l.tracker.Apply(l.stored(stored, wal, first))
 	return nil
 }
 

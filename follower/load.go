@@ -5,11 +5,38 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
+
+// shown has read load something of stream i over conn and publish it, not before
+// every standby that is read shows what it finds, and after all that was found
+// out before (RULES 13). What read sees is a snapshot: the WAL position that is
+// read after it was taken covers every commit in it.
+func (l *listener) shown(ctx context.Context, conn *pgx.Conn, i int, read func() error) error {
+	if l.readers == nil {
+		return read()
+	}
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, conn, snapshot, func(pgx.Tx) error {
+		var wal int64
+		if err := conn.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").Scan(&wal); err != nil {
+			return fmt.Errorf("ask what a standby must show: %w", err)
+		}
+		there := make(chan struct{})
+		need := l.footing.identity.Geometry.End(pglogrepl.LSN(wal))
+		l.readers.publish(l.lives[i], need, func() bool { close(there); return false })
+		select {
+		case <-there:
+			return read()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
 
 // load observes the newest id of each writer of stream i above floor, below
 // which every row has been decoded. A row that a query shows is committed and

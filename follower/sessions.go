@@ -285,7 +285,8 @@ func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
 			continue
 		}
 		if floor, some := life.decoded(pglogrepl.LSN(l.trusted.Load())); some {
-			if err := l.load(ctx, conn, i, floor); err != nil {
+			err := l.shown(ctx, conn, i, func() error { return l.load(ctx, conn, i, floor) })
+			if err != nil {
 				return err
 			}
 		}
