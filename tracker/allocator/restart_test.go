@@ -1,0 +1,182 @@
+package allocator
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// RULES 18: two processes must not share a name.
+func TestSecondProcessIsRefusedAndTheHolderNamed(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	_, kill := s.process("hold")
+	_, err := Open(t.Context(), s.pool, s.config("a"))
+	var held *HeldError
+	if !errors.As(err, &held) || held.PID == 0 || held.Application != "twin" {
+		t.Fatalf("second process: %v", err)
+	}
+	if !strings.Contains(err.Error(), strconv.Itoa(int(held.PID))) {
+		t.Errorf("error does not name the holder: %v", err)
+	}
+	kill()
+	s.open(s.config("a")) // the name is free again
+}
+
+// RULES 18: a backend blocked in an INSERT outlives its client; the restarted
+// writer must not announce past the row that is still to come.
+func TestBackendOutlivesItsClient(t *testing.T) {
+	t.Parallel()
+	for _, writers := range [][]string{nil, {"a"}} {
+		s := server(t)
+		blocker := s.connect()
+		mustExec(t, blocker, "BEGIN; LOCK TABLE foobar IN SHARE MODE")
+		said, kill := s.process("insert")
+		id, err := strconv.ParseInt(said, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.await("the insert is blocked", func() bool {
+			return s.number("SELECT count(*) FROM pg_locks WHERE relation = 'foobar'::regclass AND NOT granted") == 1
+		})
+		kill()
+		a := s.open(s.config("a", writers...))
+		later := s.write2(a) // ids are handed out meanwhile
+		s.stays("nothing is announced past the open id", func() bool {
+			return s.stored("a") < id && a.CurrentToken() < id && a.CurrentTokenForWriter("a") < id
+		})
+		mustExec(t, blocker, "COMMIT")
+		s.await("announced once the zombie has ended", func() bool { return s.stored("a") >= later })
+		if n := s.number("SELECT count(*) FROM foobar WHERE stream_id = $1", id); n != 1 {
+			t.Errorf("%d rows under %d: the insert was not let through, the test shows nothing", n, id)
+		}
+	}
+}
+
+// write2 draws an id and ends it without a row: the table may be locked.
+func (s *site) write2(a *Allocator) int64 {
+	s.t.Helper()
+	h := s.next(a)
+	if err := h.Finish(s.t.Context(), nil); err != nil {
+		s.t.Fatal(err)
+	}
+	return h.IDs()[0]
+}
+
+// RULES 18: a prepared transaction outlives everything.
+func TestPreparedTransactionOfAnEarlierLife(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a"))
+	s.write(a)
+	h := s.next(a)
+	id := h.IDs()[0]
+	mustExec(t, s.connect(), "BEGIN; INSERT INTO foobar VALUES ("+strconv.FormatInt(id, 10)+", 'a'); PREPARE TRANSACTION 'p'")
+	s.crash(a)
+	b := s.open(s.config("a"))
+	below := func() bool { return s.stored("a") < id && b.CurrentToken() < id }
+	s.stays("not past the prepared row", below)
+	if err := s.cluster.Kill(); err != nil { // the transaction goes by another name afterwards
+		t.Fatal(err)
+	}
+	if err := s.cluster.StartAgain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.conn = s.connect()
+	s.await("the lease is taken again", func() bool {
+		return s.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 1
+	})
+	s.stays("not past the prepared row after a crash", below)
+	s.exec("COMMIT PREPARED 'p'")
+	s.await("announced", func() bool { return s.stored("a") >= id })
+}
+
+// RULES 18: with Bound only those matter that hold the sequence's lock.
+func TestBoundStartWaitsForTheSequencesHoldersOnly(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	c := s.config("a")
+	c.Bound = true
+	a := s.open(c)
+	first := s.next(a)
+	mustExec(t, s.connect(), "BEGIN; SELECT pg_current_xact_id()") // a bystander
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Bind(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	id := first.IDs()[0]
+	s.crash(a)
+	b := s.open(c)
+	s.stays("not past the bound id", func() bool { return s.stored("a") < id && b.CurrentToken() < id })
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.await("announced beside the bystander", func() bool { return s.stored("a") >= id })
+}
+
+// The same without Bound waits for the bystander too: else the test above
+// would show nothing.
+func TestUnboundStartWaitsForEveryone(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a"))
+	id := s.next(a).IDs()[0]
+	s.crash(a)
+	bystander := s.connect()
+	mustExec(t, bystander, "BEGIN; SELECT 1")
+	b := s.open(s.config("a"))
+	s.stays("held", func() bool { return s.stored("a") < id && b.CurrentToken() < id })
+	mustExec(t, bystander, "COMMIT")
+	s.await("released", func() bool { return s.stored("a") >= id })
+}
+
+// The lease's session is lost: no id without it, and it is taken again.
+func TestLostLeaseIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	h := s.next(a)
+	s.exec("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+	s.await("taken again", func() bool { return s.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 1 })
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Bind(t.Context(), tx); err == nil {
+		t.Error("bound an id whose lease was lost: another process may have passed it")
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	later := s.write(a)
+	s.stays("the open id still counts", func() bool { return s.stored("a") < h.IDs()[0] && a.CurrentToken() < h.IDs()[0] })
+	_ = h.Finish(t.Context(), nil)
+	s.await("all announced", func() bool { return s.stored("a") >= later && a.CurrentToken() >= later })
+}
+
+// Another process had the name while the lease was lost, and passed what is
+// open here: that must not go unsaid.
+func TestUsurpedNameStopsTheAllocator(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	s.write(a)
+	s.next(a) // drawn, and no transaction in sight
+	<-a.lease.turn
+	a.lease.drop()
+	b, err := Open(t.Context(), s.pool, s.config("a", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := s.write(b)
+	s.await("announced by the other", func() bool { return s.stored("a") >= later })
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.lease.turn <- struct{}{}
+	s.await("stopped", func() bool { _, err := a.Next(t.Context()); return errors.Is(err, ErrUsurped) })
+}
