@@ -15,7 +15,4 @@
 //   - openIDs knows from the operations alone which ids are open. Nothing may
 //     show one as done; over the states of the reference it finds exactly the
 //     lines of testdata/unsafe_lines.json.
-//
-// TIDEMARK_REPLAY=all replays all histories on the server; otherwise a third of
-// them, chosen by a seed that the test prints (TIDEMARK_REPLAY=<seed> repeats it).
 package replay

@@ -39,8 +39,9 @@ type generator struct {
 	s, l, w int64            // highest seen, own announced, everything done
 	k       idHeap           // believed done, above w
 
-	known int64 // exact: the sequence has passed it
-	late  int64 // exact: it has passed this too, but that is not known to be flushed yet
+	known int64 // exact: the sequence has passed it, and the generator must know
+	sure  int64 // exact: known for longer than a flush takes
+	drawn int64 // exact: its own highest id: it need not know yet that this is flushed
 }
 
 func (g *generator) mayWrite() bool { return slices.Contains(g.writers, g.instance) }
@@ -79,7 +80,7 @@ func (g *generator) begin(t *tables) {
 	if g.fromZero {
 		at = t.drawn()
 	}
-	g.p[g.instance], g.known, g.l = at, at, at
+	g.p[g.instance], g.known, g.sure, g.l = at, at, at, at
 	if g.registers {
 		t.upsert(g.instance, at*g.sign, g.sign)
 	}
@@ -165,22 +166,13 @@ func (g *generator) lowest() int64 {
 	return lowest
 }
 
-// drew notes ids that were drawn; flushed says whether that is known to be on
-// disk.
-func (g *generator) drew(ids []int64, flushed bool) {
+// drew notes ids that were drawn.
+func (g *generator) drew(ids []int64) {
 	for _, id := range ids {
 		g.u[id] = true
 		g.s = max(g.s, id)
+		g.drawn = max(g.drawn, id)
 	}
-	if !g.exact {
-		return
-	}
-	g.late = max(g.late, g.s)
-	if flushed {
-		g.known = max(g.known, g.late)
-	}
-	g.announced()
-	g.move()
 }
 
 // finish marks ids finished.
@@ -205,7 +197,8 @@ func (g *generator) finish(ids []int64) {
 		g.p[g.instance] = max(old, candidate)
 		g.l = max(old, candidate, g.l)
 	}
-	g.known = max(g.known, g.late)
+	g.sure = max(g.sure, slices.Max(ids)) // they are done, so their draw is flushed
+	g.known = max(g.known, g.sure)
 	g.announced()
 	for _, id := range ids {
 		g.note(id)
@@ -217,11 +210,31 @@ func (g *generator) advance(writer string, id, drawn int64) {
 	g.p[writer] = max(id, g.p[writer])
 	g.s = max(g.s, id)
 	g.note(id)
-	if g.exact && g.mayWrite() && id > g.l {
-		g.known = max(g.known, drawn) // it looks how far the sequence is
-		g.announced()
-		g.move()
+	// It looks how far the sequence is. Of its own last draw it learns nothing.
+	if g.exact && g.mayWrite() && id > g.l && drawn > g.drawn {
+		g.learn(drawn)
 	}
+}
+
+// learn is an exact writer's knowledge that the sequence has passed a value.
+func (g *generator) learn(value int64) {
+	g.known = max(g.known, value)
+	g.announced()
+	g.move()
+}
+
+// follow has an exact writer learn what the real one has shown that it knows, if
+// that is provable: how soon it looks where the sequence is, and whether a draw
+// came back flushed, is not for the model to say. It reports whether anything
+// was new.
+func (g *generator) follow(token, drawn int64) bool {
+	token *= g.sign
+	if !g.exact || !g.mayWrite() || token <= g.ownToken() || token > min(drawn, g.lowest()-1) {
+		return false
+	}
+	g.learn(token)
+	g.sure = max(g.sure, token)
+	return true
 }
 
 // announced raises what an exact writer announces.
@@ -229,6 +242,15 @@ func (g *generator) announced() {
 	if g.exact && g.mayWrite() {
 		g.l = max(g.l, min(g.known, g.lowest()-1))
 	}
+}
+
+// toStore is what must be stored after a write: a reading of the sequence that
+// is not flushed yet does not count.
+func (g *generator) toStore() int64 {
+	if g.exact {
+		return min(g.l, g.sure)
+	}
+	return g.l
 }
 
 // note is the reference's core step: an id is believed done.

@@ -13,13 +13,12 @@ import (
 // and the generators over it. Ids are positive inside, external ones carry the
 // stream's sign.
 type model struct {
-	changes   changes
-	unflushed bool // draws are not known to be on disk when they return
-	tables    *tables
-	order     []string // names in the order of their making
-	gens      map[string]*generator
-	handles   map[string]drawing
-	txns      map[string]*transaction
+	changes changes
+	tables  *tables
+	order   []string // names in the order of their making
+	gens    map[string]*generator
+	handles map[string]drawing
+	txns    map[string]*transaction
 }
 
 // drawing is some ids of a generator.
@@ -93,7 +92,7 @@ func (m *model) draw(o *op) ([]int64, error) {
 	for i, id := range d.ids {
 		external[i] = id * g.sign
 	}
-	g.drew(d.ids, !m.unflushed)
+	g.drew(d.ids)
 	if o.Op == "get_next" {
 		m.handles[o.Handle] = d
 	} else {
@@ -117,7 +116,7 @@ func (m *model) end(t *transaction, success bool) {
 // announce stores a position after a write.
 func (m *model) announce(g *generator, success bool) {
 	if len(g.writers) > 0 && (success || g.failuresToo) {
-		m.tables.upsert(g.instance, g.l*g.sign, g.sign)
+		m.tables.upsert(g.instance, g.toStore()*g.sign, g.sign)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,4 +168,10 @@ func TestUnknownFieldsAreRefused(t *testing.T) {
 			t.Errorf("%s was taken as %+v", text, s)
 		}
 	}
+}
+
+// equal compares what is compared.
+func (s state) equal(other state) bool {
+	return s.Current == other.Current && s.Persisted == other.Persisted && s.Minimal == other.Minimal &&
+		maps.Equal(s.Positions, other.Positions) && maps.Equal(s.Tokens, other.Tokens)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,18 +169,24 @@ func (w *world) write(ctx context.Context, o *op) (ids []int64, err error) {
 
 // open opens a generator; one of the same name has ended before.
 func (w *world) open(ctx context.Context, o *op) error {
-	if former := w.gens[o.Name]; former != nil {
-		_ = former.Close(ctx) // it names the handles that the history leaves open
-	} else {
+	w.end(ctx, o.Name)
+	if w.named[o.Name] == nil {
 		w.order = append(w.order, o.Name)
 	}
-	delete(w.gens, o.Name)
 	a, err := allocator.Open(ctx, w.pool, w.config(o))
 	if err != nil {
 		return err
 	}
 	w.gens[o.Name], w.named[o.Name] = a, o
 	return nil
+}
+
+// end ends the generator of that name, if there is one.
+func (w *world) end(ctx context.Context, name string) {
+	if a := w.gens[name]; a != nil {
+		_ = a.Close(ctx) // it names the handles that histories leave open
+	}
+	delete(w.gens, name)
 }
 
 func (w *world) config(o *op) allocator.Config {
@@ -283,10 +288,4 @@ func await(try func() string) (difference string) {
 			return difference
 		}
 	}
-}
-
-func sorted(ids []int64) []int64 {
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	return ids
 }
