@@ -27,6 +27,9 @@ PKG          ?= ./...
 TEST_TIMEOUT ?= 9m
 FUZZTIME     ?= 60s
 BENCHTIME    ?= 1s
+SEED         ?= 0
+DURATION     ?= 5m
+FAULTS       ?= all
 
 .PHONY: help
 help: ## list the targets
@@ -44,6 +47,12 @@ postgres: ## install a PostgreSQL server where none is, or the majors of PG=16,1
 test: postgres vet fmt-check ## install what is missing, vet, check the format, then every test; PG=16,17,18 chooses servers
 	@$(if $(RACE),,echo 'no C compiler: testing without the race detector' >&2)
 	go test $(RACE) -timeout $(TEST_TIMEOUT) $(PKG)
+
+# -race would cost half of what a run gets done; `make test` has it on.
+.PHONY: torture
+torture: postgres ## try to break the promise; SEED=0 DURATION=5m PG=15,18 FAULTS=all; a seed plays its decisions again
+	go test ./internal/torture -run TestTorture -v -count 1 -timeout 12h \
+		-args -seed $(SEED) -duration $(DURATION) -faults "$(FAULTS)" $(if $(PG),-pg $(PG))
 
 .PHONY: demo
 demo: postgres build ## watch positions live on a throw-away server; ends with a verdict

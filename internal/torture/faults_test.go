@@ -154,7 +154,7 @@ func slots() []kind {
 	}
 	return []kind{
 		{name: "slot dropped", quick: true, bring: dropSlot},
-		{name: "slot invalidated", bring: invalidate},
+		{name: "slot invalidated", fits: func(w *world) bool { return w.role == alone }, bring: invalidate},
 		{name: "synchronous standby nobody", bring: names("nobody")},
 		{name: "synchronous standby *", bring: names("*")},
 	}

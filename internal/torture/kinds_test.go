@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -14,8 +15,6 @@ type kind struct {
 	name string
 	// quick: it costs little time, and is a part of the short run.
 	quick bool
-	// last: the world is another one afterwards, so it happens once.
-	last bool
 	// fits tells whether it can happen in a world; nil: in any.
 	fits func(*world) bool
 	// bring brings it about and ends it. errNot: it did not come about.
@@ -62,7 +61,7 @@ func (w *world) fault(ctx context.Context, rnd *rand.Rand, k kind) {
 	switch {
 	case ctx.Err() != nil:
 		return
-	case err == errNot:
+	case errors.Is(err, errNot):
 		w.tally.skip(k.name)
 		return
 	case err != nil:

@@ -15,7 +15,7 @@ import (
 // a part of every test of the module.
 var (
 	seedFlag     = flag.Uint64("seed", 1, "decides about everything that is random; 0: the time")
-	durationFlag = flag.Duration("duration", 10*time.Second, "how long writers write, on each major version")
+	durationFlag = flag.Duration("duration", 6*time.Second, "how long writers write, on each major version")
 	pgFlag       = flag.String("pg", "", "major versions, such as 15,18; empty: what the other tests use")
 	faultsFlag   = flag.String("faults", "quick", "all, quick, none, or names separated by commas")
 	logFlag      = flag.Bool("log", false, "log what the followers log")

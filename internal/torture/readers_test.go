@@ -29,7 +29,7 @@ const readPause = 2 * time.Millisecond
 // newReaders makes the readers of a world: of each follower and stream one on
 // the primary; of the one whose positions are kept, one through a Tail, one by
 // the table of kept positions, and one on the standby that is read.
-func (w *world) newReaders(ctx context.Context) []reader {
+func (w *world) newReaders() []reader {
 	var all []reader
 	for _, f := range w.followers {
 		for _, s := range w.streams {

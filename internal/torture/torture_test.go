@@ -32,7 +32,7 @@ func torture(t *testing.T, o options, major int) {
 		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
 			w := newWorld(t, seed, major, tally, roles)
 			version = w.primary.Load().Binaries().Version
-			w.run(min(left, worldTime), o.kinds)
+			w.run(min(left, worldTime), o.kinds, w.newReaders)
 		})
 	}
 	t.Log(tally.figures(o, version, time.Since(began)))

@@ -76,9 +76,11 @@ func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role) 
 		pgtest.Setting("max_locks_per_transaction", "256"),
 		pgtest.Setting("wal_writer_delay", []string{"200ms", "200ms", "10s"}[rnd.IntN(3)]),
 		pgtest.Setting("autovacuum_naptime", "1s"),
-		pgtest.Setting("wal_keep_size", "512MB"),
 		// Processes are killed here, machines are not: what was written stays.
 		pgtest.Setting("fsync", []string{"on", "off"}[rnd.IntN(2)]),
+	}
+	if w.role != alone {
+		settings = append(settings, pgtest.Setting("wal_keep_size", "512MB")) // standbys have no slot
 	}
 	if major != 0 {
 		settings = append(settings, pgtest.Version(t, major))
@@ -232,11 +234,11 @@ func (w *world) exec(ctx context.Context, sql ...string) error {
 }
 
 // run goes by rounds until the time is over.
-func (w *world) run(d time.Duration, kinds []kind) {
+func (w *world) run(d time.Duration, kinds []kind, readers func() []reader) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	w.writers = newWriters(w)
-	w.readers = w.newReaders(ctx)
+	w.readers = readers()
 	var reading sync.WaitGroup
 	for _, r := range w.readers {
 		reading.Go(func() { r.run(ctx) })
