@@ -1,0 +1,149 @@
+package allocator
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Callers that give up at any moment leave nothing open.
+func TestCancelledNextPinsNothing(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	cancelled, got := 0, 0
+	for range 400 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(400))*time.Microsecond)
+		h, err := a.Next(ctx)
+		cancel()
+		if err != nil {
+			cancelled++
+			continue
+		}
+		got++
+		_ = h.Finish(t.Context(), nil)
+	}
+	if cancelled == 0 || got == 0 {
+		t.Fatalf("%d cancelled, %d got: the test shows nothing", cancelled, got)
+	}
+	last := s.write(a)
+	s.await("nothing is pinned", func() bool { return a.CurrentToken() == last && len(a.Open()) == 0 })
+}
+
+// Sixteen at a time: every id once, in order within a handle, and upserts that
+// gather what was finished meanwhile.
+func TestConcurrentWritersShareRoundTrips(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	const writers, each = 16, 60
+	var mu sync.Mutex
+	seen := map[int64]bool{}
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range each {
+				h, err := a.NextN(t.Context(), 2)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ids := h.IDs()
+				mu.Lock()
+				if len(ids) != 2 || !slices.IsSorted(ids) || seen[ids[0]] || seen[ids[1]] {
+					t.Errorf("drew %v", ids)
+				}
+				seen[ids[0]], seen[ids[1]] = true, true
+				mu.Unlock()
+				_ = h.Finish(t.Context(), nil)
+			}
+		})
+	}
+	all.Wait()
+	s.await("all announced", func() bool { return s.stored("a") == 2*writers*each })
+	a.book.mu.Lock()
+	upserts := a.book.upserts
+	a.book.mu.Unlock()
+	t.Logf("%d upserts for %d writes", upserts, writers*each)
+	if upserts*2 > writers*each {
+		t.Errorf("%d upserts for %d writes: finished ids do not gather", upserts, writers*each)
+	}
+}
+
+// A handle that is lost is reported, once, and never done.
+func TestLostHandleIsReported(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	c := s.config("a", "a")
+	c.HandleWarnAfter = 20 * time.Millisecond
+	a := s.open(c)
+	id := s.next(a).IDs()[0]
+	s.await("reported", func() bool { return s.log.has("was Finish forgotten?") })
+	s.stays("never done", func() bool { return a.CurrentToken() < id && s.stored("a") < id })
+	open := a.Open()
+	if len(open) != 1 || open[0].Age < 20*time.Millisecond || !strings.Contains(open[0].Caller, "site_test.go") {
+		t.Errorf("open handles %+v", open)
+	}
+	err := a.Close(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "ids [1] are open") {
+		t.Errorf("close says %v", err)
+	}
+	if _, err := a.Next(t.Context()); err != ErrClosed {
+		t.Errorf("next after close: %v", err)
+	}
+}
+
+func TestDescendingStream(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	c := s.config("a", "a")
+	c.Descending = true
+	a := s.open(c)
+	h, err := a.NextN(t.Context(), 3)
+	if err != nil || !slices.Equal(h.IDs(), []int64{-1, -2, -3}) {
+		t.Fatal(h, err)
+	}
+	s.stays("open", func() bool { return a.CurrentToken() == 0 })
+	_ = h.Finish(t.Context(), nil)
+	s.await("done", func() bool { return a.CurrentToken() == -3 && s.stored("a") == -3 })
+	if n, err := a.MaxAllocated(t.Context()); n != 3 || err != nil {
+		t.Error(n, err)
+	}
+	s.exec("INSERT INTO foobar SELECT -n, 'b' FROM generate_series(1, 7) n")
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := s.open(c) // the rows are ahead of the sequence
+	if n := s.next(b).IDs()[0]; n != -8 {
+		t.Errorf("drew %d behind rows down to -7", n)
+	}
+}
+
+// The allocator lives with a pool of one connection that is in use.
+func TestBusyPoolOfOne(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	cfg := s.pool.Config()
+	cfg.MaxConns, cfg.MinConns = 1, 0
+	s.pool = s.newPool("&pool_max_conns=1")
+	a := s.open(s.config("a", "a"))
+	err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
+		if _, err := a.NextTx(t.Context(), tx); err != nil {
+			return err
+		}
+		h, err := a.Next(t.Context())
+		if err != nil {
+			return err
+		}
+		return h.Bind(t.Context(), tx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
