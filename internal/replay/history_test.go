@@ -18,6 +18,7 @@ const workers = 2
 type tally struct {
 	mu                                  sync.Mutex
 	histories, lines, states, differing int
+	unsafe                              int // operations after which the reference is unsafe, and ours was not
 	ahead                               int // how often a writer knew more of the sequence than it must
 	claimed                             int // states in which the history's own claim passed an open id
 }
@@ -27,6 +28,7 @@ type tally struct {
 // and show no open id as done.
 func TestHistories(t *testing.T) {
 	chosen := histories(t)
+	unsafe := unsafeLines(t)
 	server := start(t)
 	queue := make(chan history, len(chosen))
 	for _, h := range chosen {
@@ -41,25 +43,35 @@ func TestHistories(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, server, fmt.Sprintf("histories%d", i))
 				for h := range queue {
-					if err := sum.replay(t.Context(), newSession(w), h); err != nil {
+					if err := sum.replay(t.Context(), newSession(w), h, unsafe[h.name]); err != nil {
 						t.Errorf("%s, %v", h.name, err)
 					}
 				}
 			})
 		}
 	})
+	known := 0
+	for _, lines := range unsafe {
+		known += len(lines)
+	}
+	if sum.unsafe != known {
+		t.Errorf("%d of the %d operations after which the reference is unsafe were found safe", sum.unsafe, known)
+	}
 	t.Logf("%d histories, %d operations, %d states in %v: %d states are not the reference's; %d times a writer knew more of the sequence than it must; "+
 		"%d states pass an open id because the history claimed it", sum.histories, sum.lines, sum.states, time.Since(began).Round(time.Millisecond),
 		sum.differing, sum.ahead, sum.claimed)
 }
 
 // replay is one history on a fresh database.
-func (sum *tally) replay(ctx context.Context, s *session, h history) error {
+func (sum *tally) replay(ctx context.Context, s *session, h history, unsafe []int) error {
 	sum.add(func() { sum.histories++ })
 	for i := range h.lines {
 		l := &h.lines[i]
 		if err := sum.line(ctx, s, l); err != nil {
 			return fmt.Errorf("line %d: %w", i+1, err)
+		}
+		if slices.Contains(unsafe, i+1) {
+			sum.add(func() { sum.unsafe++ })
 		}
 	}
 	sum.add(func() { sum.ahead += s.ahead })

@@ -122,14 +122,7 @@ func magnitude(id int64) int64 { return max(id, -id) }
 // places, and no others.
 func TestOpenIDsFindWhatTheReferenceGetsWrong(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("testdata/unsafe_lines.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want map[string][]int
-	if err := json.Unmarshal(data, &want); err != nil {
-		t.Fatal(err)
-	}
+	want := unsafeLines(t)
 	found := 0
 	for _, h := range histories(t) {
 		open := newOpenIDs()
@@ -153,4 +146,19 @@ func TestOpenIDsFindWhatTheReferenceGetsWrong(t *testing.T) {
 	if found == 0 {
 		t.Error("no unsafe line: the check finds nothing")
 	}
+}
+
+// unsafeLines are the lines after which the reference shows an open id as done,
+// by history.
+func unsafeLines(t *testing.T) map[string][]int {
+	t.Helper()
+	data, err := os.ReadFile("testdata/unsafe_lines.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines map[string][]int
+	if err := json.Unmarshal(data, &lines); err != nil {
+		t.Fatal(err)
+	}
+	return lines
 }

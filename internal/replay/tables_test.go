@@ -14,7 +14,6 @@ type tables struct {
 	positions map[string]int64 // by instance, as stored
 	last      int64            // of the sequence
 	called    bool
-	logged    int64 // value up to which nextval need write no WAL
 }
 
 type row struct {
