@@ -49,7 +49,7 @@ func newRoot(sys System) *cobra.Command {
 	})
 	root.AddCommand(
 		runCommand(sys), checkCommand(sys), setupCommand(sys), teardownCommand(sys), tailCommand(sys),
-		statusCommand(sys), waitCommand(sys), watchCommand(sys), demoCommand(sys), versionCommand(),
+		statusCommand(sys), waitCommand(sys), watchCommand(sys), slotsCommand(sys), demoCommand(sys), versionCommand(),
 	)
 	return root
 }

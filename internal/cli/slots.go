@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidemark-pg/tidemark/follower/slots"
+	"github.com/tidemark-pg/tidemark/internal/config"
+)
+
+// apart is the time between the two samples that tell how fast WAL is written.
+const apart = time.Second
+
+func slotsCommand(sys System) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "slots (-c FILE | --database URL)", Short: "judge every logical replication slot of the server", Args: exactly(),
+		Long: "slots looks at every logical slot of the server twice, a second apart, and says\n" +
+			"which ones are well, which are not, why, and what to do. No daemon is needed. It\n" +
+			"ends with 0 whatever the verdicts. What the role may not see is left out: grant\n" +
+			"it pg_monitor to see who holds a slot back, and since when.",
+	}
+	cfgFlag := configFlag(cmd, sys)
+	database := cmd.Flags().String("database", "", "connection `URL` of the server, in place of a configuration")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON, as /v1/slots answers")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		url, err := slotsDatabase(cfgFlag, *database)
+		if err != nil {
+			return err
+		}
+		report, err := inspectSlots(cmd.Context(), url)
+		if err != nil {
+			return err
+		}
+		show := printSlots
+		if *asJSON {
+			show = printSlotsJSON
+		}
+		if err := show(sys.Stdout, report); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// slotsDatabase is the server that is named, in one way or another.
+func slotsDatabase(c *configured, database string) (string, error) {
+	switch {
+	case c.path != "" && database != "":
+		return "", usage("a configuration and a database are named: leave out -c or --database")
+	case database != "":
+		return database, nil
+	case c.path != "":
+		cfg, err := c.load()
+		if err != nil {
+			return "", err
+		}
+		return cfg.Follower.Database, nil
+	}
+	if url := c.sys.Getenv(config.DatabaseURLVariable); url != "" {
+		return url, nil
+	}
+	return "", usage("no server is named: name a configuration with -c FILE, or a server with --database URL")
+}
+
+// inspectSlots takes two samples: rates and progress are known only then.
+func inspectSlots(ctx context.Context, database string) (slots.Report, error) {
+	conn, err := connect(ctx, database)
+	if err != nil {
+		return slots.Report{}, err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // what was asked is known
+	var history slots.History
+	first, err := slots.Inspect(ctx, conn)
+	if err != nil {
+		return slots.Report{}, err
+	}
+	history.Add(time.Now(), first)
+	select {
+	case <-ctx.Done():
+		return slots.Report{}, ctx.Err()
+	case <-time.After(apart):
+	}
+	second, err := slots.Inspect(ctx, conn)
+	if err != nil {
+		return slots.Report{}, err
+	}
+	return history.Add(time.Now(), second), nil
+}
+
+func printSlotsJSON(w io.Writer, r slots.Report) error {
+	return json.NewEncoder(w).Encode(map[string]any{"slots": r.Slots})
+}
+
+func printSlots(w io.Writer, r slots.Report) error {
+	_, err := io.WriteString(w, slotTable(r))
+	return err
+}
+
+// slotTable shows slots to a person: a row each, and below it the transactions
+// that hold it back.
+func slotTable(r slots.Report) string {
+	if len(r.Slots) == 0 {
+		return "the server has no logical slots\n"
+	}
+	var rows strings.Builder
+	w := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "SLOT\tDATABASE\tACTIVE\tRETAINED\tLAG\tVERDICT\tREASON") // into memory
+	for _, s := range r.Slots {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(s.Name), printable(s.Database), reader(s),
+			humanSize(s.RetainedBytes), humanSize(s.ConfirmedLagBytes), s.Verdict, printable(s.Reason))
+	}
+	_ = w.Flush()
+	header, rest, _ := strings.Cut(rows.String(), "\n")
+	var b strings.Builder
+	b.WriteString(header + "\n")
+	for i, row := range strings.Split(strings.TrimSuffix(rest, "\n"), "\n") {
+		b.WriteString(row + "\n")
+		for _, note := range slotNotes(r.Slots[i], r.Time) {
+			b.WriteString("    " + printable(note) + "\n")
+		}
+	}
+	return b.String()
+}
+
+// reader is who reads the slot.
+func reader(s slots.Slot) string {
+	switch {
+	case !s.Active:
+		return "no"
+	case s.ActivePID == nil:
+		return "yes"
+	}
+	return fmt.Sprintf("pid %d", *s.ActivePID)
+}
+
+func humanSize(n *int64) string {
+	if n == nil {
+		return "-"
+	}
+	return slots.HumanSize(*n)
+}
+
+// slotNotes are the lines below a slot's row. That nobody is connected says
+// the row itself.
+func slotNotes(s slots.Slot, now time.Time) []string {
+	var lines []string
+	for _, h := range s.HeldBy {
+		if h.PID != nil || h.GID != nil {
+			lines = append(lines, "held by "+holderWords(h, now))
+		}
+	}
+	if s.SecondsToInvalidation != nil {
+		lines = append(lines, fmt.Sprintf("%s more of WAL until the server may give it up: %s at the present rate, if it moves no more",
+			humanSize(s.SafeWALBytes), time.Duration(*s.SecondsToInvalidation)*time.Second))
+	}
+	return lines
+}
