@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -91,6 +92,25 @@ func (l *life) isKnown() bool {
 func (l *life) end() {
 	close(l.over)
 	l.tracker.Close(errLifeOver)
+}
+
+// whenOver calls then as soon as the life is over, unless ctx ends first.
+func (l *life) whenOver(ctx context.Context, then func()) {
+	select {
+	case <-l.over:
+		then()
+	case <-ctx.Done():
+	}
+}
+
+// isOver reports whether another life has begun.
+func (l *life) isOver() bool {
+	select {
+	case <-l.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // decoded is the id up to which every row has been decoded, or was there before

@@ -94,7 +94,8 @@ func (z *sessions) another(ctx context.Context, g *footing) {
 }
 
 // read runs one session on a footing; it ends with errGround where there is
-// another.
+// another, or the ids of a stream have started over: the next session reads for
+// the stream's new life. RULES 4.
 func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -104,7 +105,9 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	}()
 	l := &listener{sessions: z, footing: g, again: again, stop: cancel}
 	for _, s := range z.streams {
-		l.lives = append(l.lives, s.life.Load())
+		life := s.life.Load()
+		l.lives = append(l.lives, life)
+		go life.whenOver(inner, func() { cancel(errGround) })
 	}
 	defer l.followUps.Wait()
 	defer cancel(nil)

@@ -1,0 +1,56 @@
+package follower_test
+
+import (
+	"testing"
+
+	"github.com/tidemark-pg/tidemark/follower"
+)
+
+// RULES 4: when ids start over, what reads the slot begins anew as well: rows
+// of the new epoch are not judged by positions of the old one.
+func TestASequenceThatIsSetBackIsReadAnew(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	_, s := b.follow(eventsConfig(b.url))
+	b.following(s)
+	b.streaming()
+	b.exec("INSERT INTO events (instance_name) SELECT 'old' FROM generate_series(1, 1000)")
+	b.reach(s, 1000)
+	b.await(s, "the rows through the slot", func(st follower.Status) bool { return st.Rows == 1000 })
+	old := s.Epoch()
+	b.exec("DELETE FROM events; SELECT setval('events_id_seq', 2)")
+	b.await(s, "another epoch", func(st follower.Status) bool { return st.Known && st.Epoch != old })
+	for range 5 {
+		b.reach(s, b.insert(b.sql, "new"))
+	}
+	b.await(s, "the rows through the slot", func(st follower.Status) bool {
+		return st.LateRows > 0 || st.Writers["new"] == st.Position
+	})
+	if st := s.Status(); st.LateRows != 0 {
+		t.Errorf("%d late rows, of ids that were drawn after the new epoch had begun", st.LateRows)
+	}
+}
+
+// The positions of an announced stream come through the slot alone.
+func TestAnAnnouncedSequenceThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, reference)
+	b.announce("events", "a", 0)
+	_, s := b.follow(referenceConfig(b.url))
+	b.following(s)
+	b.streaming()
+	for range 10 {
+		b.row(b.draw("events_stream_seq"), "a")
+	}
+	b.announce("events", "a", 10)
+	b.reach(s, 10)
+	old := s.Epoch()
+	b.exec("DELETE FROM events; DELETE FROM stream_positions; SELECT setval('events_stream_seq', 2)")
+	b.announce("events", "a", 2)
+	b.await(s, "another epoch", func(st follower.Status) bool { return st.Known && st.Epoch != old })
+	three := b.draw("events_stream_seq")
+	b.row(three, "a")
+	b.announce("events", "a", three)
+	b.reach(s, three)
+	b.following(s)
+}
