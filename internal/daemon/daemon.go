@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/follower/slots"
 	"github.com/tidemark-pg/tidemark/internal/config"
 	"github.com/tidemark-pg/tidemark/internal/logging"
 	"github.com/tidemark-pg/tidemark/internal/metrics"
@@ -36,6 +37,7 @@ type daemon struct {
 	follower *follower.Follower
 	server   *web.Server
 	metrics  *metrics.Metrics
+	slots    *slots.Watcher
 }
 
 // Run runs the daemon until ctx ends, which is an orderly stop: it returns nil,
@@ -57,9 +59,6 @@ func Run(ctx context.Context, cfg *config.Config, version string, logs slog.Hand
 
 // build makes the parts and introduces them to each other.
 func (d *daemon) build() (err error) {
-	if err := available(d.cfg); err != nil {
-		return err
-	}
 	fc := d.cfg.Follower
 	fc.Logger = d.log
 	fc.Published = follower.PublishedConfig(d.cfg.Published)
@@ -75,8 +74,11 @@ func (d *daemon) build() (err error) {
 	if d.metrics, err = metrics.New(source, d.stats, d.version); err != nil {
 		return fmt.Errorf("make metrics: %w", err)
 	}
+	if err := d.watchSlots(); err != nil {
+		return err
+	}
 	d.server, err = web.New(web.Config{
-		Source: source, Metrics: d.metrics.Handler(),
+		Source: source, Metrics: d.metrics.Handler(), Slots: d.reportSlots,
 		TokenFile: d.cfg.HTTP.TokenFile, CertFile: d.cfg.HTTP.TLS.CertFile, KeyFile: d.cfg.HTTP.TLS.KeyFile,
 		MaxConnections: d.cfg.HTTP.MaxConnections, Logger: d.log,
 	})
@@ -116,6 +118,7 @@ func (d *daemon) run(ctx context.Context, ln net.Listener) error {
 		}
 		return nil
 	})
+	group.Go(func() error { d.slots.Run(parts); return nil })
 	group.Go(func() error { d.open(parts); return nil })
 	if err := group.Wait(); err != nil {
 		d.hold.Drop()

@@ -1,5 +1,5 @@
-// Package daemon is `tidemark run`: a follower, the web server that shows it,
-// and its metrics, wired together.
+// Package daemon is `tidemark run`: a follower, a watcher of the server's slots,
+// the web server that shows both, and their metrics, wired together.
 //
 // It keeps trying while the server cannot be reached, and is not ready
 // meanwhile. What will be the same the next time ends it with one error, and
