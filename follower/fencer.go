@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -164,6 +165,7 @@ func (w *watch) look(ctx context.Context, last fence.Condition) (fence.Condition
 			return last, err
 		}
 		if !w.news(results) {
+			w.lasts()
 			return w.idle(results, now), nil
 		}
 	}
@@ -229,9 +231,18 @@ func (w *watch) apply(results []fence.Result, now time.Time) (fence.Condition, e
 		_, waits := p.line.Unflushed()
 		unflushed = unflushed || waits
 	}
-	w.followed.Store(w.followed.Load() || w.reached.Load() && len(w.posts) > 0 && w.posts[0].life.isKnown())
+	w.lasts()
 	w.hasten(unflushed, now)
 	return c, nil
+}
+
+// lasts notes that a stream is being followed, quiet ones too: from then on
+// nothing that the server says ends Run.
+func (w *watch) lasts() {
+	known := slices.ContainsFunc(w.posts, func(p *watched) bool { return p.life.isKnown() })
+	if known && w.reached.Load() {
+		w.followed.Store(true)
+	}
 }
 
 // blocked notes that one stream's sequence could not be read. RULES 4 and 6.
