@@ -205,7 +205,7 @@ func TestManifestsFitTogether(t *testing.T) {
 	for _, variant := range []string{"permanent", "temporary"} {
 		m := manifestsOf(t, variant)
 		var kinds []string
-		for _, o := range m.Objects() {
+		for _, o := range m.objects() {
 			kinds = append(kinds, o.APIVersion+" "+o.Kind)
 			if o.Metadata.Name != "tidemark" {
 				t.Errorf("%s: %s is called %q", variant, o.Kind, o.Metadata.Name)
