@@ -38,6 +38,11 @@ const repairLock = `SELECT pg_advisory_xact_lock(hashtextextended('tidemark sequ
 // A sequence behind the rows is moved up to them; then, or where it was right,
 // a stored position ahead of it is an error.
 func (db *database) checkSequence(ctx context.Context, log *slog.Logger) error {
+	// Before the sequence is read: others draw and announce meanwhile.
+	furthest, err := db.furthestStored(ctx)
+	if err != nil {
+		return err
+	}
 	highest, err := db.highestRow(ctx)
 	if err != nil {
 		return err
@@ -52,10 +57,6 @@ func (db *database) checkSequence(ctx context.Context, log *slog.Logger) error {
 		if r.last, err = db.repair(ctx, highest); err != nil {
 			return fmt.Errorf("move sequence %s of stream %q up to %d: %w", db.cfg.Sequence, db.cfg.Stream, highest, err)
 		}
-	}
-	furthest, err := db.furthestStored(ctx)
-	if err != nil {
-		return err
 	}
 	if furthest > r.last {
 		return &BehindError{Stream: db.cfg.Stream, Sequence: db.cfg.Sequence, Last: r.last, Stored: furthest}

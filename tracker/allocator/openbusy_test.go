@@ -1,0 +1,37 @@
+package allocator
+
+import (
+	"context"
+	"sync"
+	"testing"
+)
+
+// Writers that draw and announce while an allocator opens do not make it
+// believe that their positions are ahead of the sequence.
+func TestOpeningWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	s.exec("INSERT INTO stream_positions VALUES ('test_stream', 'busy', 0)")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var busy sync.WaitGroup
+	conn := s.connect()
+	busy.Go(func() {
+		for ctx.Err() == nil {
+			mustExec(t, conn, "UPDATE stream_positions SET stream_id = nextval('foobar_seq') WHERE instance_name = 'busy'")
+		}
+	})
+	cfg := s.config("a").withDefaults()
+	db, err := openDatabase(ctx, s.pool, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		if err := db.checkSequence(ctx, cfg.Logger); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	stop()
+	busy.Wait()
+}
