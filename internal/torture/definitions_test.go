@@ -12,22 +12,22 @@ import (
 // definitions are faults that DDL brings about.
 func definitions() []kind {
 	return []kind{
-		{name: "column added and dropped", quick: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "column added and dropped", quick: true, beside: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			_, t := w.anyTable(rnd)
 			return w.ddl(ctx, some(rnd, time.Second),
 				"ALTER TABLE "+t.name+" ADD COLUMN more text DEFAULT 'x'", "ALTER TABLE "+t.name+" DROP COLUMN more")
 		}},
-		{name: "column renamed and back", bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "column renamed and back", beside: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			_, t := w.anyTable(rnd)
 			column := []string{"id", "instance_name"}[rnd.IntN(2)]
 			return w.ddl(ctx, some(rnd, 2*time.Second),
 				"ALTER TABLE "+t.name+" RENAME COLUMN "+column+" TO other", "ALTER TABLE "+t.name+" RENAME COLUMN other TO "+column)
 		}},
 		{name: "partition added", fits: partitioned, bring: addPartition},
-		{name: "publication dropped and made again", bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "publication dropped and made again", beside: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			return w.ddl(ctx, some(rnd, 2*time.Second), "DROP PUBLICATION tidemark", publication(w.streams))
 		}},
-		{name: "table taken out of the publication and back", bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "table taken out of the publication and back", beside: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			_, t := w.anyTable(rnd)
 			return w.ddl(ctx, some(rnd, 2*time.Second), "ALTER PUBLICATION tidemark DROP TABLE "+t.name,
 				"ALTER PUBLICATION tidemark ADD TABLE "+t.name+" (id, instance_name)")
@@ -177,28 +177,4 @@ func (w *world) startOver(ctx context.Context, s *stream, restart func() error) 
 	}
 	w.forgive()
 	return nil
-}
-
-// locks are faults that only take locks.
-func locks() []kind {
-	hold := func(sql func(*world, *rand.Rand) string, longest time.Duration) func(context.Context, *world, *rand.Rand) error {
-		return func(ctx context.Context, w *world, rnd *rand.Rand) error {
-			statement := sql(w, rnd)
-			return w.on(ctx, func(conn *pgx.Conn) error {
-				_, err := conn.PgConn().Exec(ctx, "BEGIN; "+statement).ReadAll()
-				w.pause(ctx, some(rnd, longest))
-				return err
-			})
-		}
-	}
-	return []kind{
-		{name: "many locks", quick: true, bring: hold(func(*world, *rand.Rand) string {
-			return "SELECT pg_advisory_xact_lock(n) FROM generate_series(1, 8000) n"
-		}, 2*time.Second)},
-		{name: "sequence locked", bring: hold(func(w *world, rnd *rand.Rand) string {
-			s, _ := w.anyTable(rnd)
-			return "ALTER SEQUENCE " + s.sequence + " SET LOGGED"
-		}, 2*time.Second)},
-		{name: "sequence looked at", bring: hold(func(*world, *rand.Rand) string { return "SELECT * FROM pg_sequences" }, time.Second)},
-	}
 }

@@ -30,8 +30,8 @@ func killings() []kind {
 		{name: "kill -9 backend", bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			return w.kill9(ctx, rnd, "backend_type = 'client backend' AND application_name IN ('tidemark', 'writer')")
 		}},
-		{name: "terminate backends", quick: true, bring: terminate},
-		{name: "restart follower", quick: true, bring: restart},
+		{name: "terminate backends", quick: true, beside: true, bring: terminate},
+		{name: "restart follower", quick: true, beside: true, bring: restart},
 	}
 }
 
@@ -109,7 +109,7 @@ func cables() []kind {
 		}
 	}
 	return []kind{
-		{name: "cut", quick: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "cut", quick: true, beside: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			for range 1 + rnd.IntN(3) {
 				for _, p := range w.proxies {
 					p.cut()
@@ -118,10 +118,10 @@ func cables() []kind {
 			}
 			return nil
 		}},
-		{name: "stall to server", bring: stall(true, false)},
-		{name: "stall from server", bring: stall(false, true)},
-		{name: "stall", bring: stall(true, true)},
-		{name: "slow", bring: slow},
+		{name: "stall to server", beside: true, bring: stall(true, false)},
+		{name: "stall from server", beside: true, bring: stall(false, true)},
+		{name: "stall", beside: true, bring: stall(true, true)},
+		{name: "slow", beside: true, bring: slow},
 	}
 }
 
@@ -153,10 +153,10 @@ func slots() []kind {
 		}
 	}
 	return []kind{
-		{name: "slot dropped", quick: true, bring: dropSlot},
+		{name: "slot dropped", quick: true, beside: true, bring: dropSlot},
 		{name: "slot invalidated", fits: func(w *world) bool { return w.role == alone }, bring: invalidate},
-		{name: "synchronous standby nobody", bring: names("nobody")},
-		{name: "synchronous standby *", bring: names("*")},
+		{name: "synchronous standby nobody", beside: true, bring: names("nobody")},
+		{name: "synchronous standby *", beside: true, bring: names("*")},
 	}
 }
 
@@ -239,7 +239,7 @@ func standbys() []kind {
 				return w.standby.StartAgain(ctx)
 			},
 		},
-		{name: "failover", fits: func(w *world) bool { return w.role == takeOver && w.primary.Load() != w.standby }, bring: failover},
+		{name: "failover", often: true, fits: func(w *world) bool { return w.role == takeOver && w.primary.Load() != w.standby }, bring: failover},
 	}
 }
 
@@ -263,7 +263,8 @@ func failover(ctx context.Context, w *world, rnd *rand.Rand) error {
 		w.pause(ctx, some(rnd, time.Second))
 	}
 	w.crashes.Add(1)
-	if err := w.primary.Load().Kill(); err != nil {
+	former := w.primary.Load()
+	if err := former.Kill(); err != nil {
 		return err
 	}
 	w.pause(ctx, some(rnd, time.Second))
@@ -271,5 +272,10 @@ func failover(ctx context.Context, w *world, rnd *rand.Rand) error {
 		return err
 	}
 	w.primary.Store(w.standby)
-	return nil
+	if rnd.IntN(2) == 0 {
+		return nil
+	}
+	// The former primary comes back and takes writes: nobody may follow it.
+	w.pause(ctx, some(rnd, 4*time.Second))
+	return former.StartAgain(ctx)
 }

@@ -15,6 +15,10 @@ type kind struct {
 	name string
 	// quick: it costs little time, and is a part of the short run.
 	quick bool
+	// often: it is drawn more often than others.
+	often bool
+	// beside: it may happen while another does.
+	beside bool
 	// fits tells whether it can happen in a world; nil: in any.
 	fits func(*world) bool
 	// bring brings it about and ends it. errNot: it did not come about.
@@ -39,40 +43,80 @@ func (w *world) faults(ctx context.Context, rnd *rand.Rand, end time.Time, all [
 		if !time.Now().Before(end) || w.failed.Load() || ctx.Err() != nil {
 			return
 		}
-		w.fault(ctx, rand.New(rand.NewPCG(rnd.Uint64(), 0)), w.choose(rnd, all))
+		w.fault(ctx, rand.New(rand.NewPCG(rnd.Uint64(), 0)), all)
 	}
 }
 
-// choose draws a kind that fits this world.
-func (w *world) choose(rnd *rand.Rand, all []kind) kind {
-	for range 1000 {
-		k := all[rnd.IntN(len(all))]
-		if k.fits == nil || k.fits(w) {
-			return k
+// choose draws a kind that fits this world, and that may be.
+func (w *world) choose(rnd *rand.Rand, all []kind, may func(kind) bool) (kind, bool) {
+	var fit []kind
+	for _, k := range all {
+		if (k.fits != nil && !k.fits(w)) || !may(k) {
+			continue
+		}
+		fit = append(fit, k)
+		if k.often {
+			fit = append(fit, k, k, k)
 		}
 	}
-	return kind{name: "nothing", bring: func(context.Context, *world, *rand.Rand) error { return errNot }}
+	if len(fit) == 0 {
+		return kind{}, false
+	}
+	return fit[rnd.IntN(len(fit))], true
 }
 
-func (w *world) fault(ctx context.Context, rnd *rand.Rand, k kind) {
-	w.t.Logf("%s: %s", time.Now().Format("15:04:05.000"), k.name)
-	err := k.bring(ctx, w, rnd)
+// fault brings about one fault, or two at once.
+func (w *world) fault(ctx context.Context, rnd *rand.Rand, all []kind) {
+	k, ok := w.choose(rnd, all, func(kind) bool { return true })
+	if !ok {
+		return
+	}
+	both := rnd.IntN(3) == 0
+	if !both || !k.beside {
+		w.bring(ctx, k.name, func() error { return k.bring(ctx, w, rnd) })
+		return
+	}
+	other, ok := w.choose(rnd, all, func(o kind) bool { return o.beside && o.name != k.name })
+	if !ok {
+		return
+	}
+	rnds := [2]*rand.Rand{rand.New(rand.NewPCG(rnd.Uint64(), 1)), rand.New(rand.NewPCG(rnd.Uint64(), 2))}
+	w.t.Logf("%s + %s", k.name, other.name)
+	w.bring(ctx, "two at once", func() error {
+		failed := make(chan error, 1)
+		go func() { failed <- other.bring(ctx, w, rnds[1]) }()
+		err := k.bring(ctx, w, rnds[0])
+		return errors.Join(ignoreNot(err), ignoreNot(<-failed))
+	})
+}
+
+func ignoreNot(err error) error {
+	if errors.Is(err, errNot) {
+		return nil
+	}
+	return err
+}
+
+// bring brings a fault about, and measures how long all needs to be well again.
+func (w *world) bring(ctx context.Context, name string, bring func() error) {
+	w.t.Logf("%s: %s", time.Now().Format("15:04:05.000"), name)
+	err := bring()
 	ended := time.Now()
 	switch {
 	case ctx.Err() != nil:
 		return
 	case errors.Is(err, errNot):
-		w.tally.skip(k.name)
+		w.tally.skip(name)
 		return
 	case err != nil:
-		w.fail("%s: %v", k.name, err)
+		w.fail("%s: %v", name, err)
 		return
 	}
 	if err := w.recover(ctx); err != nil {
-		w.unwell(k.name, err)
+		w.unwell(name, err)
 		return
 	}
-	w.tally.recovered(k.name, time.Since(ended))
+	w.tally.recovered(name, time.Since(ended))
 }
 
 // unwell says which streams are not well.

@@ -50,6 +50,9 @@ func (w *world) newReaders() []reader {
 				&looking{book: newBook(w, "kept on standby "+s.name, s), on: standby, recovers: true})
 		}
 	}
+	for _, a := range w.allocate {
+		all = append(all, &embedded{book: newBook(w, "allocator "+a.name+" "+a.s.name, a.s), by: a})
+	}
 	return all
 }
 

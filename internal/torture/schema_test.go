@@ -14,6 +14,7 @@ type stream struct {
 	announced, descending bool
 	sequence              string // its name
 	named                 bool   // the configuration names the sequence
+	allocators            bool   // some of its writers use the allocator
 	tables                []table
 	ddl                   []string
 }
@@ -76,6 +77,7 @@ func ownedStream(name, id string) *stream {
 // sequenceStream has 1 to 3 tables that share a sequence, in either direction.
 func sequenceStream(rnd *rand.Rand, name, idType string, announced bool) *stream {
 	s := &stream{name: name, sequence: name + "_ids", named: true, announced: announced, descending: rnd.IntN(3) == 0}
+	s.allocators = announced && rnd.IntN(2) == 0
 	s.ddl = []string{"CREATE SEQUENCE " + s.sequence}
 	id := idType + " NOT NULL"
 	if !announced {
@@ -165,7 +167,7 @@ func (s *stream) String() string {
 	for _, word := range []struct {
 		is   bool
 		word string
-	}{{s.announced, "announced"}, {s.descending, "descending"}, {!s.named, "owned"}} {
+	}{{s.announced, "announced"}, {s.allocators, "allocators"}, {s.descending, "descending"}, {!s.named, "owned"}} {
 		if word.is {
 			text += " " + word.word
 		}

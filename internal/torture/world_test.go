@@ -47,6 +47,7 @@ type world struct {
 	proxies   []*proxy
 	followers []*following
 	writers   []*writer
+	allocate  []*allocating
 	readers   []reader
 	crashes   atomic.Int64 // lazy rows may have been lost so often
 	parts     atomic.Int64 // partitions of each partitioned table
@@ -76,6 +77,7 @@ func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role) 
 		pgtest.Setting("max_locks_per_transaction", "256"),
 		pgtest.Setting("wal_writer_delay", []string{"200ms", "200ms", "10s"}[rnd.IntN(3)]),
 		pgtest.Setting("autovacuum_naptime", "1s"),
+		pgtest.Setting("wal_retrieve_retry_interval", "500ms"),
 		// Processes are killed here, machines are not: what was written stays.
 		pgtest.Setting("fsync", []string{"on", "off"}[rnd.IntN(2)]),
 	}
@@ -134,6 +136,9 @@ func (w *world) follow(rnd *rand.Rand) {
 		var writers []string
 		if rnd.IntN(2) == 0 {
 			writers = writerNames()
+			if s.allocators {
+				writers = append(writers, allocatorNames()...)
+			}
 		}
 		base.Streams = append(base.Streams, s.config(writers))
 	}
@@ -237,7 +242,7 @@ func (w *world) exec(ctx context.Context, sql ...string) error {
 func (w *world) run(d time.Duration, kinds []kind, readers func() []reader) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
-	w.writers = newWriters(w)
+	w.writers, w.allocate = newWriters(w), newAllocating(w)
 	w.readers = readers()
 	var reading sync.WaitGroup
 	for _, r := range w.readers {
@@ -265,6 +270,9 @@ func (w *world) round(ctx context.Context, rnd *rand.Rand, d time.Duration, kind
 	var writers sync.WaitGroup
 	for _, writer := range w.writers {
 		writers.Go(func() { writer.run(writing) })
+	}
+	for _, a := range w.allocate {
+		writers.Go(func() { a.run(writing) })
 	}
 	w.faults(ctx, rnd, time.Now().Add(d), kinds)
 	stop()
@@ -304,7 +312,7 @@ func (w *world) verify(ctx context.Context) {
 func (w *world) settle(ctx context.Context) error {
 	return w.on(ctx, func(conn *pgx.Conn) error {
 		for there := true; there; w.pause(ctx, pollPause) {
-			err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'writer')").Scan(&there)
+			err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name IN ('writer', 'allocator'))").Scan(&there)
 			if err != nil {
 				return err
 			}
