@@ -30,7 +30,8 @@ func (c *condition) lostReason() string {
 	}
 	if r := c.slot.InvalidationReason; r != nil && *r != "wal_removed" {
 		why = "the server has invalidated it (" + *r + ")"
-	} else if r == nil && is(c.slot.Conflicting, true) {
+	} else if r == nil && is(c.slot.Conflicting, true) && c.slot.RestartLSN != nil {
+		// 16 says conflicting also where the WAL is gone, and then shows no restart_lsn
 		why = "it conflicted with recovery on this standby"
 	}
 	return "lost for good, " + why + ": " + c.drop() + " and let its consumer begin anew with a new slot"

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/slots"
-	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
@@ -112,10 +112,10 @@ func TestWatcherWithoutAServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var logs logBuffer
-		attempts := 0
+		var attempts atomic.Int64
 		w, stop := watch(t, slots.Config{
 			Connect: func(context.Context) (*pgx.Conn, error) {
-				attempts++
+				attempts.Add(1)
 				return nil, errors.New("refused")
 			},
 			Logger: slog.New(slog.NewTextHandler(&logs, nil)),
@@ -126,8 +126,8 @@ func TestWatcherWithoutAServer(t *testing.T) {
 			t.Errorf("report's error %v", err)
 		}
 		time.Sleep(29 * time.Second)
-		if s := logs.String(); s != "" || attempts != 6 {
-			t.Errorf("after 29 s: %d attempts, log %q", attempts, s)
+		if s := logs.String(); s != "" || attempts.Load() != 6 {
+			t.Errorf("after 29 s: %d attempts, log %q", attempts.Load(), s)
 		}
 		time.Sleep(time.Hour)
 		stop()
@@ -153,8 +153,15 @@ func TestReportGoesStale(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	sampled := make(chan struct{}, 1)
+	var down atomic.Bool
 	w, _ := watch(t, slots.Config{
-		Database: b.cluster.URL("", ""), Interval: 50 * time.Millisecond,
+		Connect: func(ctx context.Context) (*pgx.Conn, error) {
+			if down.Load() {
+				return nil, errors.New("refused")
+			}
+			return pgx.Connect(ctx, b.cluster.URL("", "")+"&application_name=watcher")
+		},
+		Interval: 50 * time.Millisecond,
 		SampledFunc: func(context.Context, *pgx.Conn, slots.Report) error {
 			select {
 			case sampled <- struct{}{}:
@@ -164,9 +171,8 @@ func TestReportGoesStale(t *testing.T) {
 		},
 	})
 	<-sampled
-	if err := b.cluster.Stop(t.Context(), pgcluster.StopFast); err != nil {
-		t.Fatal(err)
-	}
+	down.Store(true)
+	b.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'watcher'")
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		_, err := w.Report()
 		if errors.Is(err, slots.ErrNoReport) {
