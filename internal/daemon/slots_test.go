@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -36,9 +37,13 @@ func setup(t *testing.T, options ...pgtest.Option) (*pgcluster.Cluster, *pgx.Con
 	pgtest.Exec(t, sql, `CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, writer text);
 		CREATE TABLE filler (body text); ALTER TABLE filler ALTER body SET STORAGE PLAIN;
 		CREATE PUBLICATION tidemark FOR TABLE events`)
-	return c, sql, &config.Config{
+	return c, sql, configuration(c.URL("", ""))
+}
+
+func configuration(database string) *config.Config {
+	return &config.Config{
 		Follower: follower.Config{
-			Database: c.URL("", ""), Publication: "tidemark",
+			Database: database, Publication: "tidemark",
 			Slot: follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark", SkipAhead: 1 << 40},
 			Streams: []follower.StreamConfig{{
 				Name: "events", Tables: []follower.TableConfig{{Name: "public.events", IDColumn: "id", InstanceColumn: "writer"}},
@@ -155,11 +160,12 @@ func TestSlotsAreServed(t *testing.T) {
 // Nothing is known before a server has been reached.
 func TestSlotsAreUnavailableAtFirst(t *testing.T) {
 	t.Parallel()
-	c, _, cfg := setup(t)
-	if err := c.Stop(t.Context(), pgcluster.StopFast); err != nil {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
 		t.Fatal(err)
 	}
-	url, _ := start(t, cfg)
+	t.Cleanup(func() { _ = silent.Close() })
+	url, _ := start(t, configuration("postgres://u@"+silent.Addr().String()+"/app?sslmode=disable"))
 	status, body := get(t, url+"/v1/slots")
 	if status != http.StatusServiceUnavailable || !strings.Contains(body, "no report of the slots") {
 		t.Errorf("%d %s", status, body)
