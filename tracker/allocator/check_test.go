@@ -15,6 +15,8 @@ func TestSequenceBehindItsRowsIsRepaired(t *testing.T) {
 		s := server(t)
 		s.exec("INSERT INTO foobar VALUES ($1, 'a')", distance)
 		s.exec("INSERT INTO stream_positions VALUES ('test_stream', 'a', $1)", distance)
+		other := s.connect() // holds the repairs until all have seen that one is needed
+		mustExec(t, other, `BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('tidemark sequence repair ' || 'foobar_seq'::regclass::oid, 0))`)
 		var all sync.WaitGroup
 		for _, name := range []string{"a", "b", "c"} { // at once: none sets it back
 			all.Go(func() {
@@ -30,6 +32,10 @@ func TestSequenceBehindItsRowsIsRepaired(t *testing.T) {
 				}
 			})
 		}
+		s.await("all are about to repair", func() bool {
+			return s.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 3
+		})
+		mustExec(t, other, "COMMIT")
 		all.Wait()
 		if n := s.number("SELECT last_value FROM foobar_seq"); n != distance+3 {
 			t.Errorf("last value %d after three draws behind row %d", n, distance)

@@ -140,8 +140,11 @@ func TestLostLeaseIsTakenAgain(t *testing.T) {
 	s := server(t)
 	a := s.open(s.config("a", "a"))
 	h := s.next(a)
-	s.exec("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-	s.await("taken again", func() bool { return s.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 1 })
+	holder := s.number("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
+	s.exec("SELECT pg_terminate_backend($1)", int32(holder))
+	s.await("taken again", func() bool {
+		return s.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> $1", int32(holder)) == 1
+	})
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
