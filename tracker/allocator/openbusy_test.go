@@ -11,16 +11,19 @@ import (
 func TestOpeningWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	s := server(t)
-	s.exec("INSERT INTO stream_positions VALUES ('test_stream', 'busy', 0)")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var busy sync.WaitGroup
-	conn := s.connect()
-	busy.Go(func() {
-		for ctx.Err() == nil {
-			mustExec(t, conn, "UPDATE stream_positions SET stream_id = nextval('foobar_seq') WHERE instance_name = 'busy'")
-		}
-	})
+	for _, name := range []string{"b", "c", "d"} {
+		s.exec("INSERT INTO stream_positions VALUES ('test_stream', $1, 0)", name)
+		conn := s.connect()
+		mustExec(t, conn, "SET synchronous_commit = off")
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				mustExec(t, conn, "UPDATE stream_positions SET stream_id = nextval('foobar_seq') WHERE instance_name = '"+name+"'")
+			}
+		})
+	}
 	cfg := s.config("a").withDefaults()
 	db, err := openDatabase(ctx, s.pool, cfg)
 	if err != nil {
