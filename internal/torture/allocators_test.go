@@ -70,7 +70,8 @@ func unexpectedOfAllocator(err error) bool {
 
 // session is the life of one allocator.
 func (r *allocating) session(working, ctx context.Context) error {
-	pool, err := pgxpool.New(working, url(r.w.primary.Load(), "allocator")+"&pool_max_conns=4")
+	primary := r.w.primary.Load()
+	pool, err := pgxpool.New(working, url(primary, "allocator")+"&pool_max_conns=4")
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (r *allocating) session(working, ctx context.Context) error {
 		_ = a.Close(closing) // what it could not announce, the next one does
 	}()
 	r.set(a)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && r.w.primary.Load() == primary {
 		err := r.write(working, pool, a)
 		if stopped(err) || (err != nil && unexpectedOfAllocator(err)) {
 			return err

@@ -27,7 +27,7 @@ type kind struct {
 
 // kinds are all faults that there are.
 func kinds() []kind {
-	return slices.Concat(killings(), cables(), slots(), standbys(), definitions(), locks())
+	return slices.Concat(killings(), cables(), slots(), standbys(), definitions(), locks(), daemonKinds())
 }
 
 // recoverWithin is how soon everything must be well again after a fault.
@@ -149,6 +149,11 @@ func (w *world) recover(ctx context.Context) error {
 			if err := w.awaitPosition(ctx, f, s, ids[s]); err != nil {
 				return err
 			}
+		}
+	}
+	for _, s := range w.streams {
+		if err := w.awaitKept(ctx, s, ids[s]); err != nil {
+			return err
 		}
 	}
 	return nil

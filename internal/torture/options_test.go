@@ -2,6 +2,8 @@ package torture
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if cfg := os.Getenv(envFollower); cfg != "" {
+		if err := runDaemon(cfg); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	goleak.VerifyTestMain(m)
 }

@@ -28,7 +28,7 @@ const readPause = 2 * time.Millisecond
 
 // newReaders makes the readers of a world: of each follower and stream one on
 // the primary; of the one whose positions are kept, one through a Tail, one by
-// the table of kept positions, and one on the standby that is read.
+// the tables of kept positions, and one on the standby that is read.
 func (w *world) newReaders() []reader {
 	var all []reader
 	for _, f := range w.followers {
@@ -40,14 +40,17 @@ func (w *world) newReaders() []reader {
 			}
 			all = append(all,
 				&tailing{book: newBook(w, "tail "+s.name, s), f: f},
-				&looking{book: newBook(w, "kept "+s.name, s), on: primary})
+				&looking{book: newBook(w, "kept "+s.name, s), table: keptTable, on: primary})
+			if len(w.daemons) > 0 {
+				all = append(all, &looking{book: newBook(w, "kept by processes "+s.name, s), table: daemonTable, on: primary})
+			}
 			if w.role != read {
 				continue
 			}
 			standby := func() *pgcluster.Cluster { return w.standby }
 			all = append(all,
 				&asking{book: newBook(w, "standby "+s.name, s), f: f, on: standby, recovers: true},
-				&looking{book: newBook(w, "kept on standby "+s.name, s), on: standby, recovers: true})
+				&looking{book: newBook(w, "kept on standby "+s.name, s), table: keptTable, on: standby, recovers: true})
 		}
 	}
 	for _, a := range w.allocate {
@@ -55,6 +58,9 @@ func (w *world) newReaders() []reader {
 	}
 	return all
 }
+
+// keptTable is where the permanent follower keeps its positions.
+const keptTable = "tidemark_positions"
 
 // session is a reader's connection, opened again where it is lost.
 type session struct{ conn *pgx.Conn }
@@ -162,6 +168,7 @@ func (b *book) verifyAt(ctx context.Context, end int64) {
 type looking struct {
 	*book
 	session
+	table    string
 	on       func() *pgcluster.Cluster
 	recovers bool
 }
@@ -188,7 +195,7 @@ func (r *looking) once(ctx context.Context) error {
 	epoch, after := r.epoch, r.last
 	r.mu.Unlock()
 	where := strings.ReplaceAll(r.s.between("id"), "$2::bigint", "abs((SELECT position FROM p))")
-	rows, err := conn.Query(ctx, `WITH p AS MATERIALIZED (SELECT position, epoch FROM tidemark_positions WHERE stream = $2)
+	rows, err := conn.Query(ctx, `WITH p AS MATERIALIZED (SELECT position, epoch FROM `+r.table+` WHERE stream = $2)
 		SELECT abs(p.position), p.epoch, coalesce(t.id, 0), coalesce(t.token, 0), coalesce(t.lazy, false)
 		FROM p LEFT JOIN (`+r.s.union("abs(id::bigint) AS id, token, lazy", where)+`) t ON true`, after, r.s.name)
 	if err != nil {

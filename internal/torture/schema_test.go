@@ -36,7 +36,8 @@ ALTER TABLE stream_positions REPLICA IDENTITY USING INDEX stream_positions_pkey;
 CREATE PUBLICATION tidemark_positions FOR TABLE stream_positions WITH (publish = 'insert, update, delete');
 CREATE TABLE tidemark_positions (stream text PRIMARY KEY, position bigint NOT NULL, epoch text NOT NULL, lsn pg_lsn NOT NULL,
 	moved_at timestamptz NOT NULL, sequence_oid oid, sequence_filenode oid, system_identifier text, timeline integer,
-	nonce text, closed boolean)`
+	nonce text, closed boolean);
+CREATE TABLE daemon_positions (LIKE tidemark_positions INCLUDING ALL)`
 
 // columns of every table of a stream. A row's token tells it from another one
 // that is given its id after a crash; lazy rows may be lost in one.

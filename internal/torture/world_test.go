@@ -46,6 +46,7 @@ type world struct {
 	standby   *pgcluster.Cluster
 	proxies   []*proxy
 	followers []*following
+	daemons   []*daemon
 	writers   []*writer
 	allocate  []*allocating
 	readers   []reader
@@ -119,7 +120,7 @@ func (w *world) describe() {
 		kinds = append(kinds, f.name)
 	}
 	w.t.Logf("world of seed %d: pg %d, %s; streams: %s; followers: %s", w.seed, w.primary.Load().Major(),
-		[]string{"alone", "standby read", "standby takes over"}[w.role], strings.Join(names, "; "), strings.Join(kinds, ", "))
+		[]string{"alone", "standby read", "standby takes over"}[w.role], strings.Join(names, "; "), strings.Join(kinds, ", ")+fmt.Sprintf(", %d processes", len(w.daemons)))
 }
 
 // follow starts the followers: one that keeps its positions, and another.
@@ -146,6 +147,9 @@ func (w *world) follow(rnd *rand.Rand) {
 	permanent.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark", SkipAhead: []int64{0, 1 << 20}[rnd.IntN(2)]}
 	permanent.Published = follower.PublishedConfig{Table: "public.tidemark_positions", Notify: "moves"}
 	w.addFollower("permanent", permanent)
+	if w.role != alone || rnd.IntN(3) == 0 {
+		w.addDaemons(base)
+	}
 	switch {
 	case rnd.IntN(2) == 0 && !w.announced():
 		other.Slot.Kind = follower.SlotNone
@@ -301,6 +305,11 @@ func (w *world) verify(ctx context.Context) {
 		for _, s := range w.streams {
 			w.reachesEnd(ctx, f, s, ends[s])
 			w.late(f, s)
+		}
+	}
+	for _, s := range w.streams {
+		if err := w.awaitKept(ctx, s, ends[s]); err != nil {
+			w.fail("stream %s: %v", s.name, err)
 		}
 	}
 	for _, r := range w.readers {
