@@ -55,6 +55,7 @@ func (w *warden) run(ctx context.Context) error {
 
 // serve works over one session until that fails.
 func (w *warden) serve(ctx context.Context, again *retry) error {
+	w.dialer.Survey(ctx)
 	flushed := w.flushed()
 	conn, id, err := w.dialer.SQL(ctx)
 	if err != nil {
@@ -84,6 +85,7 @@ func (w *warden) tend(ctx context.Context) error {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-timer.C:
+			w.dialer.Survey(ctx)
 			err = w.again(ctx)
 		case <-w.review:
 			sleep(ctx, time.Until(w.reviewed.Add(reviewAtMost)))
@@ -119,6 +121,9 @@ func (w *warden) again(ctx context.Context) error {
 	id, err := server.IdentifyAgain(asking, w.conn)
 	if err != nil {
 		return err
+	}
+	if w.dialer.Outdated(id) {
+		return fmt.Errorf("the server is on timeline %d, and a primary on a newer one has been reached", id.Timeline)
 	}
 	return w.establish(ctx, id, flushed)
 }

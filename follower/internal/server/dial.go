@@ -21,17 +21,23 @@ const Patience = 5 * time.Second
 
 // Dialer opens connections to one database.
 type Dialer struct {
-	config *pgx.ConnConfig
+	config    *pgx.ConnConfig
+	primaries primaries
 }
 
 // NewDialer reads a connection string as libpq does. Of several hosts the
-// primary is picked. The error never shows a password.
+// primary is picked, and of several primaries the one on the highest timeline
+// that has been reached. The error never shows a password.
 func NewDialer(database, applicationName string) (*Dialer, error) {
 	d, err := newDialer(database, applicationName)
-	if err == nil && d.config.ValidateConnect == nil {
+	if err != nil {
+		return nil, err
+	}
+	if d.config.ValidateConnect == nil {
 		d.config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 	}
-	return d, err
+	d.config.ValidateConnect = d.newest(d.config.ValidateConnect)
+	return d, nil
 }
 
 // NewStandbyDialer reads the connection string of a physical standby.
