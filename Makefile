@@ -54,6 +54,16 @@ torture: postgres ## try to break the promise; SEED=0 DURATION=5m PG=15,18 FAULT
 	go test ./internal/torture -run TestTorture -v -count 1 -timeout 12h \
 		-args -seed $(SEED) -duration $(DURATION) -faults "$(FAULTS)" $(if $(PG),-pg $(PG))
 
+.PHONY: deploy-test
+deploy-test: postgres ## test deploy/ with promtool, which is installed where it is missing
+	@command -v promtool >/dev/null || { \
+		sudo=; test "$$(id -u)" -eq 0 || sudo=sudo; \
+		if command -v apt-get >/dev/null; then $$sudo apt-get update -qq && $$sudo apt-get install -qq --no-install-recommends prometheus; \
+		elif command -v dnf >/dev/null; then $$sudo dnf install -y golang-github-prometheus; \
+		elif command -v brew >/dev/null; then brew install prometheus; \
+		else echo 'deploy-test: install promtool, a part of Prometheus' >&2; exit 1; fi; }
+	go test -count=1 -timeout $(TEST_TIMEOUT) ./internal/deploytest
+
 .PHONY: demo
 demo: postgres build ## watch positions live on a throw-away server; ends with a verdict
 	bin/tidemark demo

@@ -1,0 +1,172 @@
+package deploytest_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// logging are the folders whose log lines an operator sees.
+func logging() []string {
+	return []string{"follower", "internal/daemon", "internal/web", "tracker/allocator"}
+}
+
+// parsed are the files of the module below some folders, without tests.
+func parsed(t *testing.T, folders ...string) (files []*ast.File) {
+	t.Helper()
+	for _, folder := range folders {
+		err := filepath.WalkDir(filepath.Join("../..", folder), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			files = append(files, file)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// texts are the string literals among expressions.
+func texts(exprs []ast.Expr) (found []string) {
+	for _, e := range exprs {
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if s, err := strconv.Unquote(lit.Value); err == nil {
+				found = append(found, s)
+			}
+		}
+	}
+	return found
+}
+
+// logLine is the message and level of a call that logs; "" for others. Lines
+// of the level debug are for developers.
+func logLine(call *ast.CallExpr) (message, level string) {
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return "", ""
+	}
+	name, args := strings.TrimSuffix(method.Sel.Name, "Context"), call.Args
+	switch {
+	case name == "say":
+		level = "warn"
+	case slices.Contains([]string{"Info", "Warn", "Error"}, name) && len(args) > 0 && !isTest(method.X):
+		level = strings.ToLower(name)
+	default:
+		return "", ""
+	}
+	for i, arg := range args[:min(2, len(args))] {
+		if s := texts([]ast.Expr{arg}); len(s) == 1 && (i == 0 || name != method.Sel.Name) {
+			return s[0], level
+		}
+	}
+	return "", ""
+}
+
+// isTest tells a testing.T, which has an Error too.
+func isTest(e ast.Expr) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && (id.Name == "t" || id.Name == "tb")
+}
+
+// Every line that can be logged is on the page, with its level, and the page
+// has no others.
+func TestLogLinesAreOnThePage(t *testing.T) {
+	t.Parallel()
+	onPage := map[string]string{}
+	section := between(t, read(t, "operations.md"), "## Log lines", "## Errors")
+	for _, m := range regexp.MustCompile("(?m)^\\| `(.+?)` \\| (\\w+) \\| .+ \\|$").FindAllStringSubmatch(section, -1) {
+		onPage[m[1]] = m[2]
+	}
+	inCode := map[string]string{}
+	for _, file := range parsed(t, logging()...) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if message, level := logLine(call); message != "" {
+					inCode[message] = level
+				}
+			}
+			return true
+		})
+	}
+	if len(inCode) < 30 {
+		t.Fatalf("only %d lines found in the code", len(inCode))
+	}
+	for message, level := range inCode {
+		if onPage[message] != level {
+			t.Errorf("deploy/operations.md does not tell of the line %q of level %s (it says %q): say what it means and what to do", message, level, onPage[message])
+		}
+	}
+	for message := range onPage {
+		if _, ok := inCode[message]; !ok && !strings.Contains(message, "…") {
+			t.Errorf("deploy/operations.md tells of the line %q, which nothing logs any more", message)
+		}
+	}
+}
+
+func between(t *testing.T, text, from, to string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, from)
+	section, _, ended := strings.Cut(rest, to)
+	if !found || !ended {
+		t.Fatalf("no section from %q to %q", from, to)
+	}
+	return section
+}
+
+// What the page quotes of errors and of changing lines is what the code says:
+// each of its parts between the dots is there, in one text.
+func TestQuotesAreInTheCode(t *testing.T) {
+	t.Parallel()
+	var said []string
+	for _, file := range parsed(t, "follower", "internal", "tracker") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				said = append(said, texts([]ast.Expr{n})...)
+			case *ast.BinaryExpr:
+				said = append(said, joined(n))
+			}
+			return true
+		})
+	}
+	verb := regexp.MustCompile(`%\[?\d*\]?[.\d]*[a-z]`)
+	for i, s := range said {
+		said[i] = strings.ReplaceAll(verb.ReplaceAllString(s, "…"), "…", "\x00")
+	}
+	page := read(t, "operations.md")
+	quotes := regexp.MustCompile("(?m)^\\| `(.+?)` \\|").FindAllStringSubmatch(between(t, page, "## Errors", "## Exit codes"), -1)
+	quotes = append(quotes, regexp.MustCompile("(?m)^\\| `(.*….*)` \\| info \\|").FindAllStringSubmatch(page, -1)...)
+	if len(quotes) < 20 {
+		t.Errorf("only %d quotes found", len(quotes))
+	}
+	for _, quote := range quotes {
+		for part := range strings.SplitSeq(quote[1], "…") {
+			part = strings.Trim(part, `": ,()`)
+			if part != "" && !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, part) }) {
+				t.Errorf("the page quotes %q, and nothing says %q", quote[1], part)
+			}
+		}
+	}
+}
+
+// joined is a text that is put together with +.
+func joined(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		return joined(e.X) + joined(e.Y)
+	case *ast.BasicLit:
+		return strings.Join(texts([]ast.Expr{e}), "")
+	}
+	return "\x00"
+}
