@@ -14,7 +14,7 @@ import (
 var (
 	_ tail.Positions = (*remote.Stream)(nil)
 	_ web.Stream     = (*remote.Stream)(nil)
-	_ web.Stream     = (positionstest.Stream)(nil)
+	_ web.Stream     = positionstest.Stream(nil)
 )
 
 // What is told by a source in memory: the same as a real one, in little time.

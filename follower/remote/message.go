@@ -77,7 +77,7 @@ func (f *Follower) readEvent(e event) (*message, error) {
 	}
 	m := &message{stream: s, told: true}
 	if e.kind == "state" {
-		m.standing = &standing{state: follower.State(oneLine(string(d.State))), reason: oneLine(d.Reason)}
+		m.standing = &standing{state: follower.State(oneLine(string(d.State))), reason: oneLine(f.asker.redact(d.Reason))}
 		return m, nil
 	}
 	var err error

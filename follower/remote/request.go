@@ -101,7 +101,7 @@ func (a *asker) check(res *http.Response, base, kind string) error {
 	case res.StatusCode == http.StatusOK && got == kind:
 		return nil
 	case res.StatusCode == http.StatusOK:
-		return fmt.Errorf("it is no daemon of Tidemark: it answers with %q", oneLine(got))
+		return fmt.Errorf("it is no daemon of Tidemark: it does not answer with %s", kind)
 	case isRefusal(res.StatusCode):
 		return &RefusedError{URL: base, Status: res.StatusCode, Detail: a.detail(res, got)}
 	}
