@@ -64,6 +64,9 @@ func TestAnnouncedPositions(t *testing.T) {
 	if p := s.CurrentToken(); p != 0 {
 		t.Fatalf("position %d while a has %d open", p, one)
 	}
+	if token := s.Token(); token.Position() != 0 || !token.Covers("b", two) || token.Covers("a", one) {
+		t.Errorf("token %s: b is done up to %d, a is not up to %d", token, two, one)
+	}
 	b.row(one, "a")
 	b.reach(s, two) // a run of rows needs no announcement
 	dead, three := b.draw("events_stream_seq"), b.draw("events_stream_seq")

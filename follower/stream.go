@@ -80,6 +80,10 @@ func (s *Stream) CurrentTokenForWriter(writer string) int64 {
 // (transaction), or its announced position.
 func (s *Stream) Positions() map[string]int64 { return s.life.Load().tracker.Positions() }
 
+// Token returns the position together with the writers that are ahead of it:
+// something to store for a client and to compare later, within one epoch.
+func (s *Stream) Token() tracker.Token { return s.life.Load().tracker.Token() }
+
 // Epoch returns the history that positions belong to now; "" while unknown.
 func (s *Stream) Epoch() string { return s.life.Load().epoch }
 
