@@ -86,6 +86,9 @@ func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err erro
 		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
 			return err
 		}
+		if err := makeKept(ctx, tx, table, s.name); err != nil {
+			return err
+		}
 		var row keptRow
 		if row, err = readKept(ctx, tx, table, s.name); err != nil {
 			return err
@@ -100,14 +103,10 @@ func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err erro
 		if k.valid {
 			position = s.outward(k.position)
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO `+table+` (stream, position, epoch, lsn, moved_at,
-				sequence_oid, sequence_filenode, system_identifier, timeline, nonce, closed)
-			VALUES ($1, $2, $3, ('0/0'::pg_lsn + $4::int8), coalesce($5, now()), $6, $7, $8, $9, $10, false)
-			ON CONFLICT (stream) DO UPDATE SET position = excluded.position, epoch = excluded.epoch, lsn = excluded.lsn,
-				sequence_oid = excluded.sequence_oid, sequence_filenode = excluded.sequence_filenode,
-				system_identifier = excluded.system_identifier, timeline = excluded.timeline,
-				nonce = excluded.nonce, closed = false`,
-			s.name, position, w.epochOf(g, i), int64(k.lsn), nil, t.Sequence.OID, t.Sequence.Filenode,
+		_, err := tx.Exec(ctx, `UPDATE `+table+` SET position = $2, epoch = $3, lsn = '0/0'::pg_lsn + $4::int8,
+				sequence_oid = $5, sequence_filenode = $6, system_identifier = $7, timeline = $8, nonce = $9, closed = false
+			WHERE stream = $1`,
+			s.name, position, w.epochOf(g, i), int64(k.lsn), t.Sequence.OID, t.Sequence.Filenode,
 			g.identity.System, g.identity.Timeline, nonce)
 		return err
 	})
@@ -127,6 +126,14 @@ type keptRow struct {
 	system, nonce string
 	timeline      int32
 	closed        bool
+}
+
+// makeKept makes sure that there is a row to lock: of two daemons that find none
+// the second waits here for the first.
+func makeKept(ctx context.Context, tx pgx.Tx, table, stream string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO `+table+` (stream, position, epoch, lsn, moved_at)
+		VALUES ($1, 0, '', '0/0', now()) ON CONFLICT (stream) DO NOTHING`, stream)
+	return err
 }
 
 // readKept locks the row, so that of two daemons that start together one takes
