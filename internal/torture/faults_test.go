@@ -268,7 +268,7 @@ func failover(ctx context.Context, w *world, rnd *rand.Rand) error {
 		return err
 	}
 	w.pause(ctx, some(rnd, time.Second))
-	if err := w.standby.Promote(ctx); err != nil {
+	if err := w.promote(ctx); err != nil {
 		return err
 	}
 	w.primary.Store(w.standby)
@@ -278,4 +278,25 @@ func failover(ctx context.Context, w *world, rnd *rand.Rand) error {
 	// The former primary comes back and takes writes: nobody may follow it.
 	w.pause(ctx, some(rnd, 4*time.Second))
 	return former.StartAgain(ctx)
+}
+
+// promote promotes the standby. What asks for it may be in the way of what is
+// still to be replayed, and is cancelled then: the promotion goes on.
+func (w *world) promote(ctx context.Context) error {
+	err := w.standby.Promote(ctx)
+	if err == nil || !expected(err) {
+		return err
+	}
+	for recovering := true; recovering && ctx.Err() == nil; w.pause(ctx, 10*pollPause) {
+		conn, connecting := pgx.Connect(ctx, url(w.standby, "torture"))
+		if connecting != nil {
+			continue
+		}
+		err = conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovering)
+		_ = conn.Close(ctx)
+		if err != nil && !expected(err) {
+			return err
+		}
+	}
+	return ctx.Err()
 }
