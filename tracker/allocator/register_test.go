@@ -89,16 +89,22 @@ func TestLoadWhileARegistrationHangs(t *testing.T) {
 	hanging := s.connect()
 	mustExec(t, hanging, "BEGIN; INSERT INTO stream_positions VALUES ('test_stream', 'c', 0)")
 	a := s.open(s.config("a"))
-	mustExec(t, hanging, "COMMIT")
 	s.exec("SELECT nextval('foobar_seq') FROM generate_series(1, 5)") // c's, and open
 	s.await("announced", func() bool { return s.stored("a") == 5 })
-	// Only the load's own second look can tell a of c.
+	// The echo comes, and the registration never will: it lies before the load.
+	echo := []tracker.Event{{Verb: tracker.VerbAnnounce, Writer: "a", To: 5}}
+	a.Apply(echo)
+	s.stays("capped", func() bool { return a.CurrentToken() == 0 })
+	mustExec(t, hanging, "COMMIT")
 	s.await("c is found", func() bool { _, ok := a.Positions()["c"]; return ok })
+	a.Apply(echo)
+	s.stays("held by c", func() bool { return a.CurrentToken() == 0 })
+	s.exec("UPDATE stream_positions SET stream_id = 5 WHERE instance_name = 'c'")
 	if err := a.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := a.CurrentToken(); got != 0 {
-		t.Errorf("position %d with c at 0", got)
+	if got := a.CurrentToken(); got != 5 {
+		t.Errorf("position %d after everybody has announced 5", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package allocator
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -105,6 +106,7 @@ func TestBoundStartWaitsForTheSequencesHoldersOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }() // else the pool's end waits for it
 	if err := first.Bind(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}
