@@ -205,7 +205,7 @@ func TestPromtool(t *testing.T) {
 		}
 	}
 	// The tests can fail: without one alert they do.
-	broken := strings.Replace(read(t, "prometheus/alerts.yaml"), `state="halted"} == 1`, `state="halted"} == 2`, 1)
+	broken := strings.Replace(read(t, "prometheus/alerts.yaml"), `{state="halted"}) == 1`, `{state="halted"}) == 2`, 1)
 	overwrite(t, filepath.Join(dir, "alerts.yaml"), broken)
 	cmd := exec.CommandContext(t.Context(), promtool, "test", "rules", "alerts_test.yaml")
 	cmd.Dir = dir
