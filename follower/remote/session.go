@@ -18,6 +18,9 @@ const (
 	silence = 40 * time.Second
 	// lookEvery is how long a stream stands until it is asked about.
 	lookEvery = 30 * time.Second
+	// lookAgain is when a stream is asked about again whose daemon did not know
+	// yet what has been allocated.
+	lookAgain = time.Second
 	// hopAfter is how long a daemon may be without a server where there is
 	// another daemon.
 	hopAfter = 10 * time.Second
@@ -40,6 +43,7 @@ type session struct {
 	messages chan *message
 	streams  map[*Stream]*told
 	hop      <-chan time.Time // nil: this daemon is as good as another
+	again    <-chan time.Time // nil: no answer was incomplete
 
 	heard  bool
 	retry  time.Duration
@@ -48,15 +52,17 @@ type session struct {
 
 // told is what a session remembers of a stream.
 type told struct {
-	writers map[string]int64 // in the last event
-	moved   bool             // since the last look
-	state   follower.State
+	writers    map[string]int64 // in the last event
+	epoch      string           // in the last event
+	state      follower.State
+	moved      bool // since it was asked about last, because it stood still
+	incomplete bool // the last answer was
 }
 
 func newSession(f *Follower, base string, working func(string)) *session {
 	s := &session{
 		of: f, base: base, working: working, log: f.log.With("url", base), retry: -1,
-		asks: make(chan *Stream, len(f.streams)), messages: make(chan *message),
+		asks: make(chan *Stream, 2*len(f.streams)), messages: make(chan *message),
 		streams: make(map[*Stream]*told, len(f.streams)),
 	}
 	for _, stream := range f.streams {
@@ -175,7 +181,6 @@ func (s *session) look(ctx context.Context) error {
 func (s *session) follow(ctx context.Context) error {
 	quiet := time.NewTicker(lookEvery)
 	defer quiet.Stop()
-	s.askQuiet()
 	for {
 		select {
 		case <-ctx.Done():
@@ -186,6 +191,8 @@ func (s *session) follow(ctx context.Context) error {
 			}
 		case <-quiet.C:
 			s.askQuiet()
+		case <-s.again:
+			s.askAgain()
 		case <-s.hop:
 			return errIdle
 		}
@@ -197,12 +204,27 @@ func (s *session) askQuiet() {
 	for _, stream := range s.of.streams {
 		t := s.streams[stream]
 		if !t.moved {
-			select {
-			case s.asks <- stream:
-			default: // it is being asked already
-			}
+			s.ask(stream)
 		}
 		t.moved = false
+	}
+}
+
+// askAgain has the streams looked at of which little was known.
+func (s *session) askAgain() {
+	s.again = nil
+	for stream, t := range s.streams {
+		if t.incomplete {
+			t.incomplete = false
+			s.ask(stream)
+		}
+	}
+}
+
+func (s *session) ask(stream *Stream) {
+	select {
+	case s.asks <- stream:
+	default: // so much is asked already that the next time will do
 	}
 }
 
@@ -214,13 +236,10 @@ func (s *session) take(m *message, now time.Time) error {
 	if err := m.stream.take(m, t.gone(m.position), now); err != nil {
 		return err
 	}
-	if m.position != nil {
-		t.moved, t.writers = true, m.position.writers
+	if t.note(m) {
+		s.ask(m.stream)
 	}
-	if m.standing != nil {
-		t.state = m.standing.state
-		s.consider()
-	}
+	s.consider()
 	if !s.heard {
 		s.heard = true
 		s.working(s.base)
@@ -240,7 +259,27 @@ func (s *session) takeAnswer(m *message, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("take an answer: %w", err)
 	}
+	if m.position != nil && m.look.allocated == nil {
+		s.streams[m.stream].incomplete = true
+		if s.again == nil {
+			s.again = time.After(lookAgain)
+		}
+	}
 	return nil
+}
+
+// note remembers an event, and reports whether there is something new that only
+// a look tells: another state or epoch, the first one too.
+func (t *told) note(m *message) (news bool) {
+	if p := m.position; p != nil {
+		news = p.epoch != t.epoch
+		t.moved, t.writers, t.epoch = true, p.writers, p.epoch
+	}
+	if m.standing != nil {
+		news = news || m.standing.state != t.state
+		t.state = m.standing.state
+	}
+	return news
 }
 
 // gone are the writers that this daemon has told of, and does not any more:

@@ -98,7 +98,7 @@ func TestSilence(t *testing.T) {
 		if n := len(r.asked()); n != 1 {
 			t.Fatalf("%d connections", n)
 		}
-		time.Sleep(1100 * time.Millisecond) // and the first pause
+		time.Sleep(2 * time.Second) // the fortieth, and the first pause
 		synctest.Wait()
 		if n := len(r.asked()); n != 2 || s.CurrentToken() != 7 {
 			t.Errorf("%d connections, position %d", n, s.CurrentToken())
@@ -129,6 +129,37 @@ func TestQuietDaemonIsKept(t *testing.T) {
 		synctest.Wait()
 		if st := s.Status(); st.State != follower.StateFollowing || states != 0 || st.Allocated != 3 || len(st.HeldBy) != 1 {
 			t.Errorf("%d times not following: %+v", states, st)
+		}
+	})
+}
+
+// What a look could not tell yet, because the daemon was loading, is asked for
+// as soon as there is news.
+func TestLookIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, source := newPipeListener(), webtest.NewSource("events")
+		d := &daemon{t: t, cfg: web.Config{Source: source}}
+		source[0].Update(func(st *follower.Status) { st.Known, st.State = false, follower.StateStarting })
+		d.startOn(ln)
+		t.Cleanup(func() { d.stop() })
+		s := followPipes(t, map[string]*pipeListener{"a": ln}, "a")
+		time.Sleep(time.Second)
+		source[0].Update(func(st *follower.Status) { st.Known, st.State = true, follower.StateFollowing })
+		time.Sleep(100 * time.Millisecond)
+		source[0].Update(func(st *follower.Status) { st.AllocatedKnown, st.Allocated = true, 3 }) // no event tells this
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := s.Status(); st.Allocated != 3 {
+			t.Errorf("%+v", st)
+		}
+		pid := int32(7)
+		source[0].Update(func(st *follower.Status) {
+			st.State, st.Reason, st.HeldBy = follower.StateHalted, "no column", []follower.Holder{{PID: &pid}}
+		})
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if st := s.Status(); len(st.HeldBy) != 1 {
+			t.Errorf("halted: %+v", st)
 		}
 	})
 }

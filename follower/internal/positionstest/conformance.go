@@ -54,7 +54,10 @@ func Run(t *testing.T, open func(*testing.T) Bed) {
 		"an epoch that ends fails waiters":  endOfEpochFails,
 		"waits and subscribers outlive one": waitsOutliveEpoch,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
 	}
 }
 
