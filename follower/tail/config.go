@@ -129,6 +129,7 @@ func (c Config) connector() (func(context.Context) (*pgx.Conn, error), error) {
 		return nil, err
 	}
 	return func(ctx context.Context) (*pgx.Conn, error) {
+		dialer.Survey(ctx) // of several primaries the newest has the rows
 		conn, _, err := dialer.SQL(ctx)
 		return conn, err
 	}, nil
