@@ -27,6 +27,7 @@ type book struct {
 	// sealed: up to there what was read has been compared with the truth, and
 	// must stay as it is: so many rows, with these tokens.
 	sealed, count, tokens int64
+	missing               int64 // rows that were missed
 }
 
 func newBook(w *world, name string, s *stream) *book {
@@ -119,6 +120,7 @@ func (b *book) compare(ctx context.Context, conn *pgx.Conn) {
 		b.tokens ^= r.token
 	}
 	b.w.tally.misses.Add(missed)
+	b.missing += missed
 	b.w.tally.compared.Add(int64(len(truth)))
 	for _, r := range b.seen {
 		// Who commits without waiting may lose rows in a crash, and nothing else.

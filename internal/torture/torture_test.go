@@ -10,6 +10,7 @@ import (
 const worldTime = 45 * time.Second
 
 func TestTorture(t *testing.T) {
+	t.Parallel()
 	o := parsedOptions(t)
 	for _, major := range majors(t) {
 		t.Run(fmt.Sprintf("pg%d", major), func(t *testing.T) { torture(t, o, major) })
