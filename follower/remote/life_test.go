@@ -102,8 +102,9 @@ func TestDirectionIsLearned(t *testing.T) {
 			s.tellPosition(t, "e", 0, nil)
 			ended := map[int64]chan error{}
 			for _, target := range []int64{3, -3} {
-				ended[target] = make(chan error, 1)
-				go func() { ended[target] <- s.Wait(t.Context(), target) }()
+				done := make(chan error, 1)
+				go func() { done <- s.Wait(t.Context(), target) }()
+				ended[target] = done
 			}
 			if err := s.WaitFor(t.Context(), follower.Target{Epoch: "e"}); err != nil {
 				t.Errorf("the position is known: %v", err)

@@ -3,7 +3,6 @@ package remote
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -21,7 +20,7 @@ const (
 	maxEmptyReads = 100
 )
 
-var errTooLarge = fmt.Errorf("an event is larger than %d bytes", maxEvent)
+var errTooLarge = errors.New("an event is larger than 16 MiB")
 
 // event is one server-sent event. Its data is valid until the next is read.
 type event struct {
