@@ -105,6 +105,11 @@ fuzz: ## run every fuzz target, FUZZTIME=60s each
 		done; \
 	done
 
+.PHONY: model
+model: ## verify the models of the protocol with spin, and that each known mistake breaks them; V=1 tells how
+	@sh follower/model/install.sh
+	@cd follower/model && TIDEMARK_MODEL=1 go test -count=1 -timeout 30m $(if $(V),-v)
+
 .PHONY: bench
 bench: ## run every benchmark, BENCHTIME=1s each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PKG)

@@ -16,10 +16,13 @@
  *     HOLDERS_LAST    the holders are read after the positions (RULES 20)
  *     DRAWN_LAST      L is read after the positions (RULES 20)
  *     DONE_ID         a position is taken for a done id (hole H2)
- *     TORN            a withdrawal is applied after positions that are newer than it
+ *     LOADED_BY_LSN   whether a withdrawal is older than the positions that were
+ *                     loaded is told by a WAL position read before them
+ *     TORN            a withdrawal is applied after a load that has found it older
+ *     NEVER_THERE     P is said never to reach the last id: the model does get there
  *
  * Left out: crashes (RULES 17), restarts under one name (RULES 18), epochs,
- * listed writers, transactions that wait for each other.
+ * listed writers.
  */
 
 #ifndef WRITERS
@@ -38,6 +41,9 @@
 #define LEAVES 0      /* how often a writer takes its row away */
 #endif
 
+#ifndef HANGING
+#define HANGING 0     /* 1: at the start the second writer's registration is not visible yet */
+#endif
 #ifndef OWN
 #define OWN 0         /* 1: the follower is the first writer's, and counts its position itself */
 #endif
@@ -87,8 +93,8 @@ mtype step = slot, again = slot; /* of the session's load; of the one after it *
 byte sessions = SESSIONS;
 bool started;
 byte L, H;            /* last_value; who held the positions table: commits, a bit for each */
-byte wal, table;      /* where the WAL stood, and then which commits were visible */
-byte loaded;          /* the same, of what was loaded last */
+byte wal, table;      /* where the WAL stood, and then which commits the positions were read with */
+byte loaded;          /* what was loaded last: the commits that it saw, a bit for each */
 
 /* The first writer has a tracker: what of its own is to be counted, and when. */
 byte own = NONE, ownAt;
@@ -112,6 +118,9 @@ inline publish() {
 	done = done & ~upto(P);
 	least = 0; w = 0;
 	printf("position %d\n", P);
+#ifdef NEVER_THERE
+	assert(P < IDS || sessions > 1);
+#endif
 	do
 	:: w < WRITERS -> assert(id[w] == 0 || id[w] > P); w++
 	:: else -> break
@@ -212,7 +221,7 @@ proctype gate(byte n) {
 #ifdef DONE_ID
 			done = done | (bit(value[n]) & ~upto(P))
 #endif
-		:: kind[n] == withdrawal && n < loaded -> skip /* what was loaded knows better */
+		:: kind[n] == withdrawal && (loaded & bit(n)) != 0 -> skip /* what was loaded is newer */
 		:: else ->
 			gone[by[n]] = n + 1;
 #ifdef TORN
@@ -228,10 +237,10 @@ proctype gate(byte n) {
 /* ---- the follower's session ---- */
 
 /* What is read before the slot is, in which order. */
-#if LEAVES
+#ifdef LOADED_BY_LSN
 #define TABLE insert_lsn
 #else
-#define TABLE positions /* where the WAL stood matters to withdrawals only */
+#define TABLE positions
 #endif
 #ifdef SLOT_LAST
 #define BEGIN           last_value
@@ -259,6 +268,13 @@ proctype gate(byte n) {
 #define after_positions apply
 #endif
 
+/* Which commits are older than what is loaded? Those that the reading saw. */
+#ifdef LOADED_BY_LSN
+#define loads (bit(wal) - 1)
+#else
+#define loads table
+#endif
+
 /* stored takes what the table held: who is not there is gone, on a session's
  * first load; later the slot knows of whatever was committed after. */
 inline stored(isFirst) {
@@ -275,7 +291,7 @@ inline stored(isFirst) {
 		od;
 		if
 		:: least == NONE && isFirst -> pos[w] = NONE; gone[w] = 0
-		:: least != NONE && (isFirst || gone[w] <= wal) ->
+		:: least != NONE && (isFirst || gone[w] == 0 || (loads & bit(gone[w] - 1)) != 0) ->
 			pos[w] = (pos[w] == NONE || pos[w] < least -> least : pos[w])
 		:: else -> skip
 		fi;
@@ -283,7 +299,7 @@ inline stored(isFirst) {
 	:: else -> break
 	od;
 	w = 0; c = 0; least = 0;
-	loaded = wal; wal = 0; table = 0
+	loaded = loads; wal = 0; table = 0
 }
 
 /* Rows that a query shows are done, whenever it is asked. */
@@ -321,7 +337,7 @@ active proctype session() {
 #endif
 		step = after_holders;
 		printf("load: holders %d (a bit each)\n", H) }
-#if LEAVES
+#ifdef LOADED_BY_LSN
 	:: d_step { step == insert_lsn -> wal = end; step = positions }
 #endif
 	:: d_step { step == positions -> table = vis; step = after_positions; printf("load: positions\n") }
@@ -336,7 +352,11 @@ active proctype session() {
 
 	/* Those who may have been registering have ended: load again, while the
 	 * gate goes on. */
-	:: d_step { step == streaming && H != 0 && again == slot && (vis & H) == H -> wal = (LEAVES > 0 -> end : 0); again = positions }
+	:: d_step { step == streaming && H != 0 && again == slot && (vis & H) == H ->
+#ifdef LOADED_BY_LSN
+		wal = end;
+#endif
+		again = positions }
 	:: d_step { again == positions -> table = vis; again = apply; printf("load: positions again\n") }
 	:: d_step { again == apply ->
 		stored(false);
@@ -385,7 +405,11 @@ active proctype self() {
 
 init {
 	d_step {
-		commit(position, 0, 0); vis = 1; at[0] = ready
+		commit(position, 0, 0); vis = 1; at[0] = ready;
+#if HANGING
+		commit(position, 1, 0); at[1] = registering;
+#endif
+		skip
 	}
 	atomic {
 		run writer(0); run writer(1);

@@ -21,6 +21,7 @@
  *     TWO_SCANS         the sequence is read twice, with a checkpoint between (fence.scans)
  *     ADVANCE           a row is taken to say that all lower ids are done (DESIGN)
  *     SEEN_AT_START     a late row is told by when the fence was made (RULES 8)
+ *     NEVER_THERE       P is said never to reach the last id: the model does get there
  *
  * Left out: subtransactions (the lock is the top-level transaction's), other
  * streams, standbys, setval and DDL, page boundaries of the WAL.
@@ -145,6 +146,9 @@ inline follow() {
 	:: else -> break
 	od;
 	done = done & ~upto(P);
+#ifdef NEVER_THERE
+	assert(P < IDS || crashes > 0 || restarts > 0 || prepares > 0);
+#endif
 	printf("position %d\n", P)
 }
 
