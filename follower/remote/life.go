@@ -24,8 +24,8 @@ type life struct {
 	// over when the next life begins.
 	known, directed, over chan struct{}
 
-	// writers are the positions that were told. Run's goroutine has them.
-	writers map[string]int64
+	// writers are those that were told of. Run's goroutine has them.
+	writers map[string]struct{}
 
 	mu struct {
 		sync.Mutex
@@ -50,7 +50,7 @@ func newLife(stream, epoch string, sign int) (*life, error) {
 	// them, so their minimum says nothing.
 	t.Cap(0)
 	l := &life{
-		tracker: t, epoch: epoch, descending: sign < 0, writers: make(map[string]int64),
+		tracker: t, epoch: epoch, descending: sign < 0, writers: make(map[string]struct{}),
 		known: make(chan struct{}), directed: make(chan struct{}), over: make(chan struct{}),
 	}
 	if sign != 0 {
@@ -124,7 +124,7 @@ func (l *life) advance(p *position, gone []string, now time.Time) (moved bool) {
 	return moved
 }
 
-// entered brings the writers up to date.
+// entered brings the writers up to date; none goes back, as the tracker has it.
 func (l *life) entered(told map[string]int64, gone []string) []tracker.Event {
 	var events []tracker.Event
 	for _, name := range gone {
@@ -132,11 +132,7 @@ func (l *life) entered(told map[string]int64, gone []string) []tracker.Event {
 		events = append(events, tracker.Event{Verb: tracker.VerbForget, Writer: name})
 	}
 	for name, id := range told {
-		before, known := l.writers[name]
-		if known && !l.beyond(id, before) {
-			continue
-		}
-		l.writers[name] = id
+		l.writers[name] = struct{}{}
 		events = append(events, tracker.Event{Verb: tracker.VerbAnnounce, Writer: name, To: id})
 	}
 	return append(events, l.bounded(told)...)
@@ -148,7 +144,7 @@ func (l *life) bounded(told map[string]int64) []tracker.Event {
 		return nil
 	}
 	var events []tracker.Event
-	maps.DeleteFunc(l.writers, func(name string, _ int64) bool {
+	maps.DeleteFunc(l.writers, func(name string, _ struct{}) bool {
 		_, stays := told[name]
 		if !stays {
 			events = append(events, tracker.Event{Verb: tracker.VerbForget, Writer: name})
