@@ -11,29 +11,43 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/follower/internal/gate"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
-// registered notes that a writer of an announced stream has a position.
-func (l *life) registered(writer string, end pglogrepl.LSN) {
+// admit decides what a batch of an announced stream means to the writers that
+// are known, in its order, at the moment it is applied: what was loaded since
+// the batch was decoded counts. It is called with l.applying held.
+func (l *life) admit(b batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mu.lsn = max(l.mu.lsn, end)
-	l.mu.writers[writer] = true
-	delete(l.mu.withdrawn, writer)
+	l.mu.lsn = max(l.mu.lsn, b.end)
+	xids := b.withdrawals
+	for i := range b.events {
+		e := &b.events[i]
+		switch e.Verb {
+		case tracker.VerbAnnounce:
+			l.mu.writers[e.Writer] = true
+			delete(l.mu.withdrawn, e.Writer)
+		case tracker.VerbForget:
+			if !l.goneLocked(e.Writer, xids[0]) {
+				e.Verb = 0 // changes nothing
+			}
+			xids = xids[1:]
+		}
+	}
 }
 
-// gone notes that a writer's row was deleted. It reports false where the
-// deletion is older than the positions that were loaded: those know better, for
-// the writer may have registered again since.
-func (l *life) gone(writer string, end pglogrepl.LSN) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if end <= l.mu.loaded {
+// goneLocked notes that a writer's row was deleted by that transaction. It
+// reports false where what was loaded had seen the deletion already: that knows
+// better, for the writer may have registered again since. The snapshot of the
+// load tells; a WAL position read beside it would not (RULES 20).
+func (l *life) goneLocked(writer string, xid uint32) bool {
+	if l.mu.loaded != nil && l.mu.loaded.Visible(xid) {
 		return false
 	}
 	delete(l.mu.writers, writer)
-	l.mu.withdrawn[writer] = end
+	l.mu.withdrawn[writer] = xid
 	return true
 }
 
@@ -160,15 +174,10 @@ func (o loader) registering(ctx context.Context) ([]string, error) {
 	return vxids, nil
 }
 
-// read loads the stored positions, and then the rows above the minimum. What
-// was committed before wal is in them.
+// read loads the stored positions, and then the rows above the minimum.
 func (o loader) read(ctx context.Context, first bool) error {
-	var wal int64
-	if err := o.conn.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").Scan(&wal); err != nil {
-		return fmt.Errorf("load stream %q: %w", o.streams[o.index].name, err)
-	}
 	return o.shown(ctx, o.conn, o.index, func() error {
-		if err := o.positions(ctx, first, pglogrepl.LSN(wal)); err != nil {
+		if err := o.positions(ctx, first); err != nil {
 			return fmt.Errorf("load positions of stream %q: %w", o.streams[o.index].name, err)
 		}
 		if err := o.rows(ctx); err != nil {
@@ -178,46 +187,71 @@ func (o loader) read(ctx context.Context, first bool) error {
 	})
 }
 
-func (o loader) positions(ctx context.Context, first bool, wal pglogrepl.LSN) error {
-	found, err := o.conn.Query(ctx, "SELECT instance_name::text, stream_id::int8 FROM "+o.footing.catalog.Positions.QuotedName+
-		" WHERE stream_name::text = $1", o.streams[o.index].name)
+// loaded is what was read of the positions table, and by which snapshot.
+type loaded struct {
+	snapshot  gate.Snapshot
+	wal       pglogrepl.LSN // read after the snapshot was taken
+	positions map[string]int64
+}
+
+// positions reads the table with the snapshot that it is read by: whatever else
+// happens to it is in the one or comes through the slot.
+func (o loader) positions(ctx context.Context, first bool) error {
+	found, err := o.conn.Query(ctx, `SELECT pg_current_snapshot()::text, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8,
+		p.stream_name IS NOT NULL, coalesce(p.instance_name::text, ''), coalesce(p.stream_id, 0)::int8
+		FROM (VALUES (1)) AS one LEFT JOIN `+o.footing.catalog.Positions.QuotedName+` AS p ON p.stream_name::text = $1`,
+		o.streams[o.index].name)
 	if err != nil {
 		return err
 	}
-	stored := make(map[string]int64)
-	var writer string
-	var id int64
-	_, err = pgx.ForEachRow(found, []any{&writer, &id}, func() error { stored[writer] = id; return nil })
+	got := loaded{positions: make(map[string]int64)}
+	var snapshot, writer string
+	var wal, id int64
+	var there bool
+	_, err = pgx.ForEachRow(found, []any{&snapshot, &wal, &there, &writer, &id}, func() error {
+		if there {
+			got.positions[writer] = id
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
+	if got.snapshot, err = gate.ParseSnapshot(snapshot); err != nil {
+		return err
+	}
+	got.wal = pglogrepl.LSN(wal)
 	l := o.lives[o.index]
-	l.tracker.Apply(l.stored(stored, wal, first))
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	l.tracker.Apply(l.stored(got, first))
 	return nil
 }
 
 // stored turns the positions that were read into events. On the first reading
 // of a session nothing comes from the slot yet: who is not there is gone. Later
-// the slot knows of whatever was committed after the reading.
-func (l *life) stored(stored map[string]int64, wal pglogrepl.LSN, first bool) []tracker.Event {
+// the slot knows of whatever the reading's snapshot did not see. It is called
+// with l.applying held.
+func (l *life) stored(got loaded, first bool) []tracker.Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mu.loaded = wal
-	l.mu.lsn = max(l.mu.lsn, wal)
+	l.mu.loaded = &got.snapshot
+	l.mu.lsn = max(l.mu.lsn, got.wal)
 	var events []tracker.Event
 	if first {
 		clear(l.mu.withdrawn)
 		for w := range l.mu.writers {
-			if _, there := stored[w]; !there {
+			if _, there := got.positions[w]; !there {
 				events = append(events, tracker.Event{Verb: tracker.VerbForget, Writer: w})
 				delete(l.mu.writers, w)
 			}
 		}
 	}
-	for w, id := range stored {
-		if l.mu.withdrawn[w] > wal {
+	for w, id := range got.positions {
+		if xid, gone := l.mu.withdrawn[w]; gone && !got.snapshot.Visible(xid) {
 			continue
 		}
+		delete(l.mu.withdrawn, w)
 		l.mu.writers[w] = true
 		events = append(events, tracker.Event{Verb: tracker.VerbAnnounce, Writer: w, To: id})
 	}

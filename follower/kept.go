@@ -186,21 +186,31 @@ func (w *warden) lastValue(ctx context.Context, g *footing, t fence.Target) (int
 
 // serveKept publishes what was kept: at once after an orderly stop, for nothing
 // was published beyond it, otherwise where the first fence is late.
-func (w *warden) serveKept(all []kept) {
+func (w *warden) serveKept(g *footing, all []kept) {
 	for i, k := range all {
 		l := w.streams[i].life.Load()
 		switch {
 		case !k.valid || l.of.announced():
 		case k.closed:
-			l.recall(k)
+			w.publishKept(g, l, k)
 		default:
 			time.AfterFunc(unkeptAfter, func() {
 				if !l.isKnown() {
-					l.recall(k)
+					w.publishKept(g, l, k)
 				}
 			})
 		}
 	}
+}
+
+// publishKept publishes a kept position, where standbys are read once they show
+// what it covers. RULES 13.
+func (w *warden) publishKept(g *footing, l *life, k kept) {
+	if w.readers == nil {
+		l.recall(k)
+		return
+	}
+	w.readers.publish(l, g.identity.Geometry.End(k.lsn), func() bool { l.recall(k); return false })
 }
 
 // recall publishes a kept position.

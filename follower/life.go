@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pglogrepl"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/follower/internal/gate"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
@@ -27,7 +28,13 @@ type life struct {
 	// over is closed when the next life begins.
 	over chan struct{}
 
-	events []tracker.Event // of the gate's goroutine, between two batches
+	events      []tracker.Event // of the gate's goroutine, between two batches
+	withdrawals []uint32        // beside them
+
+	// applying is held from deciding what a batch or a load means to the
+	// writers of an announced stream until the tracker has it: else a
+	// withdrawal could be applied over a registration that came between.
+	applying sync.Mutex
 
 	mu struct {
 		sync.Mutex
@@ -52,11 +59,12 @@ type life struct {
 		// -1 while unknown.
 		floor int64
 		// writers are those that have announced and not been withdrawn;
-		// withdrawn is where the others' end was committed. Announced streams.
+		// withdrawn are the others, with the transactions that ended them.
+		// Announced streams.
 		writers   map[string]bool
-		withdrawn map[string]pglogrepl.LSN
-		// loaded: what was committed before is in the positions that were read.
-		loaded pglogrepl.LSN
+		withdrawn map[string]uint32
+		// loaded is the snapshot by which the positions were read; nil: not yet.
+		loaded *gate.Snapshot
 	}
 }
 
@@ -74,7 +82,7 @@ func newLife(of *Stream, epoch string, floor int64) (*life, error) {
 	}
 	l := &life{of: of, tracker: t, epoch: epoch, known: make(chan struct{}), over: make(chan struct{})}
 	l.mu.allocated, l.mu.floor = -1, floor
-	l.mu.writers, l.mu.withdrawn = make(map[string]bool), make(map[string]pglogrepl.LSN)
+	l.mu.writers, l.mu.withdrawn = make(map[string]bool), make(map[string]uint32)
 	return l, nil
 }
 

@@ -80,41 +80,62 @@ func (l *life) report(at time.Time) {
 // insert position of the WAL read after. It reports whether the fence should
 // look: ids are missing below what was observed. One goroutine calls it.
 func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time, readers *readers) (look bool) {
-	l.events = l.events[:0]
+	l.events, l.withdrawals = l.events[:0], l.withdrawals[:0]
 	late := l.of.late.Load()
 	for i := range commits {
 		l.take(&commits[i], stream)
 	}
 	// A late row may mean that the ids have started over, which a probe shows.
 	look = l.of.late.Load() != late
+	b := batch{events: l.events, withdrawals: l.withdrawals, end: commits[len(commits)-1].End, seen: seen, at: now}
 	switch {
 	case len(l.events) == 0:
 	case readers != nil:
-		events := slices.Clone(l.events)
-		readers.publish(l, commits[len(commits)-1].End, func() bool { return l.observe(events, seen, now) })
+		b.events, b.withdrawals = slices.Clone(b.events), slices.Clone(b.withdrawals)
+		readers.publish(l, b.end, func() bool { return l.observe(b) })
 	default:
-		look = l.observe(l.events, seen, now) || look
+		look = l.observe(b) || look
 		clear(l.events)
 	}
 	return look
 }
 
+// batch is a stream's part of what passed the gate at once.
+type batch struct {
+	events      []tracker.Event
+	withdrawals []uint32      // the transaction of each VerbForget, in order
+	end         pglogrepl.LSN // of the last commit record
+	seen        pglogrepl.LSN // an insert position read after all were visible
+	at          time.Time
+}
+
 // observe publishes what rows and announcements tell. It reports whether ids
 // are missing below what was observed.
-func (l *life) observe(events []tracker.Event, seen pglogrepl.LSN, now time.Time) (gap bool) {
+func (l *life) observe(b batch) (gap bool) {
 	l.mu.Lock()
-	l.mu.at = now
+	l.mu.at = b.at
 	l.mu.Unlock()
-	if l.tracker.Apply(events) {
+	if l.apply(b) {
 		l.mu.Lock()
-		l.mu.audit.published(l.position(), seen)
+		l.mu.audit.published(l.position(), b.seen)
 		l.mu.Unlock()
-		l.moved(now)
+		l.moved(b.at)
 	} else {
-		l.report(now) // the fence was faster
+		l.report(b.at) // the fence was faster
 	}
 	_, _, gap = l.tracker.Unsettled()
 	return gap
+}
+
+// apply gives a batch to the tracker, and reports whether P moved.
+func (l *life) apply(b batch) (moved bool) {
+	if !l.of.announced() {
+		return l.tracker.Apply(b.events)
+	}
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	l.admit(b)
+	return l.tracker.Apply(b.events)
 }
 
 // take turns a commit's runs of this stream into events for the tracker, and
@@ -133,12 +154,9 @@ func (l *life) take(c *gate.Commit, stream int) {
 			newest = max(newest, l.of.inward(r.To))
 		case gate.Announced:
 			verb = tracker.VerbAnnounce
-			l.registered(r.Writer, c.End)
 		case gate.Withdrawn:
 			verb = tracker.VerbForget
-			if !l.gone(r.Writer, c.End) {
-				continue
-			}
+			l.withdrawals = append(l.withdrawals, c.XID)
 		}
 		l.events = append(l.events, tracker.Event{Verb: verb, Writer: r.Writer, From: r.From, To: r.To})
 	}

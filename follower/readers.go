@@ -225,7 +225,8 @@ func (d *reader) lost(problem string) {
 }
 
 func (d *reader) watch(ctx context.Context, g *footing, again *retry) error {
-	published := d.of.publishedLSN()
+	published := g.identity.Geometry.End(d.of.publishedLSN())
+	request(d.of.flush) // what it has to replay may not be on the primary's disk yet
 	conn, id, err := d.dialer.Standby(ctx)
 	if err != nil {
 		return err
@@ -277,14 +278,15 @@ func (d *reader) rest(ctx context.Context, g *footing, pause time.Duration) erro
 	return ctx.Err()
 }
 
-// publishedLSN is the highest LSN of a published position. RULES 14.
+// publishedLSN is the highest LSN of a published position: a standby that has
+// replayed it shows all that was published. RULES 14.
 func (f *Follower) publishedLSN() pglogrepl.LSN {
 	var at pglogrepl.LSN
 	for _, s := range f.streams {
 		l := s.life.Load()
 		if l.isKnown() {
 			l.mu.Lock()
-			at = max(at, l.mu.flushed)
+			at = max(at, l.mu.lsn)
 			l.mu.Unlock()
 		}
 	}

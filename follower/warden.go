@@ -162,7 +162,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 	if err := w.lay(g); err != nil {
 		return err
 	}
-	w.serveKept(kept)
+	w.serveKept(g, kept)
 	if w.healthy && g.same(before) {
 		w.trusted.Store(passed)
 	}
