@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/gate"
@@ -9,7 +10,10 @@ import (
 
 func announcedLife(t *testing.T) *life {
 	t.Helper()
-	s := &Stream{name: "s", cfg: StreamConfig{Name: "s", Allocation: AllocationAnnounced}}
+	s, err := newStream(StreamConfig{Name: "s", Allocation: AllocationAnnounced}, Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := newLife(s, "", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -85,5 +89,20 @@ func TestAWithdrawalAndARegistrationInOneBatch(t *testing.T) {
 	})
 	if l.position() != 3 || !l.mu.writers["a"] || len(l.mu.withdrawn) != 0 {
 		t.Fatalf("position %d, writers %v, withdrawn %v", l.position(), l.mu.writers, l.mu.withdrawn)
+	}
+}
+
+// What is loaded moves the position like anything else: with an LSN that covers
+// it, and a time.
+func TestLoadedRowsMoveThePositionInOnePiece(t *testing.T) {
+	for _, allocation := range []Allocation{AllocationTransaction, AllocationAnnounced} {
+		l := announcedLife(t)
+		l.of.cfg.Allocation = allocation
+		l.become()
+		l.found([]tracker.Event{{Verb: tracker.VerbObserve, Writer: "a", From: 1, To: 1}}, 500)
+		st := l.of.Status()
+		if st.Position != 1 || st.LSN < 500 || st.MovedAt.IsZero() || st.Moves != 1 {
+			t.Errorf("%s: %+v", allocation, st)
+		}
 	}
 }

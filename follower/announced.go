@@ -271,11 +271,11 @@ func (o loader) rows(ctx context.Context) error {
 	}
 	events := make([]tracker.Event, 0, maxEvents)
 	var writer string
-	var id int64
-	_, err = pgx.ForEachRow(found, []any{&writer, &id}, func() error {
+	var id, wal int64
+	_, err = pgx.ForEachRow(found, []any{&writer, &id, &wal}, func() error {
 		events = append(events, tracker.Event{Verb: tracker.VerbObserve, Writer: writer, From: id, To: id})
 		if len(events) == maxEvents {
-			l.tracker.Apply(events)
+			l.found(events, pglogrepl.LSN(wal))
 			events = events[:0]
 		}
 		return nil
@@ -283,7 +283,7 @@ func (o loader) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.tracker.Apply(events)
+	l.found(events, pglogrepl.LSN(wal))
 	return nil
 }
 
@@ -312,5 +312,5 @@ func (o loader) rowsAbove() string {
 		arms = append(arms, fmt.Sprintf("SELECT %s AS w, %s::int8 AS id FROM %s WHERE %s %s $1::int8",
 			instance, id, t.QuotedName, id, beyond))
 	}
-	return "SELECT w, id FROM (" + strings.Join(arms, " UNION ALL ") + ") r WHERE $2::text[] IS NOT NULL ORDER BY id " + order
+	return "SELECT w, id, " + walNow + " FROM (" + strings.Join(arms, " UNION ALL ") + ") r WHERE $2::text[] IS NOT NULL ORDER BY id " + order
 }

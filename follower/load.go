@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
@@ -49,18 +50,33 @@ func (l *listener) load(ctx context.Context, conn *pgx.Conn, i int, floor int64)
 			return fmt.Errorf("load the writers of table %s: %w", t.Name, err)
 		}
 		var writer string
-		var id int64
+		var id, wal int64
 		var events []tracker.Event
-		_, err = pgx.ForEachRow(rows, []any{&writer, &id}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&writer, &id, &wal}, func() error {
 			events = append(events, tracker.Event{Verb: tracker.VerbObserve, Writer: writer, From: id, To: id})
 			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("load the writers of table %s: %w", t.Name, err)
 		}
-		l.lives[i].tracker.Apply(events)
+		l.lives[i].found(events, pglogrepl.LSN(wal))
 	}
 	return nil
+}
+
+// walNow is the insert position, read once for a statement and after its
+// snapshot was taken: whatever it shows was committed below.
+const walNow = "(SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8)"
+
+// found publishes rows that a query has shown; wal is the walNow of its statement.
+func (l *life) found(events []tracker.Event, wal pglogrepl.LSN) {
+	if len(events) == 0 {
+		return
+	}
+	l.mu.Lock()
+	l.mu.lsn = max(l.mu.lsn, wal) // before P moves
+	l.mu.Unlock()
+	l.observe(batch{events: events, end: wal, seen: wal, at: time.Now()})
 }
 
 // newest is the query for the newest id of each writer beyond $1. Rows whose
@@ -72,9 +88,9 @@ func newest(descending bool, t catalog.ResolvedTable) string {
 	if t.InstanceColumn != "" {
 		instance = "coalesce(" + pgx.Identifier{t.InstanceColumn}.Sanitize() + "::text, '')"
 	}
-	q := `SELECT INSTANCE AS w, max(ID)::int8 FROM TABLE WHERE ID > $1::int8 AND ($2::text IS NOT NULL) GROUP BY 1`
+	q := `SELECT INSTANCE AS w, max(ID)::int8, WALNOW FROM TABLE WHERE ID > $1::int8 AND ($2::text IS NOT NULL) GROUP BY 1`
 	if descending {
-		q = `SELECT INSTANCE AS w, min(ID)::int8 FROM TABLE WHERE ID < $1::int8 AND ($2::text IS NOT NULL) GROUP BY 1`
+		q = `SELECT INSTANCE AS w, min(ID)::int8, WALNOW FROM TABLE WHERE ID < $1::int8 AND ($2::text IS NOT NULL) GROUP BY 1`
 	}
-	return strings.NewReplacer("INSTANCE", instance, "ID", id, "TABLE", t.QuotedName).Replace(q)
+	return strings.NewReplacer("INSTANCE", instance, "ID", id, "TABLE", t.QuotedName, "WALNOW", walNow).Replace(q)
 }
