@@ -126,6 +126,14 @@ func (l *ledger) read(last int64, at lsn, now time.Time) error {
 	if last > l.seen {
 		l.seen = last
 		l.note(mark{at: at, value: last, read: true, since: now})
+		return nil
+	}
+	// A draw has told as much, and its flush has not been seen yet: now that
+	// somebody has asked, it is waited for.
+	for i := range l.marks {
+		if m := &l.marks[i]; !m.read {
+			m.read, m.since = true, now
+		}
 	}
 	return nil
 }
