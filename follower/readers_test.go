@@ -45,7 +45,6 @@ func TestAPositionWaitsForTheStandby(t *testing.T) {
 
 	on := pgtest.Connect(t, standby)
 	pgtest.Exec(t, on, "SELECT pg_wal_replay_pause()")
-	b.until("the position is known to the primary alone", "SELECT true")
 	paused := b.insert(b.sql, "a")
 	time.Sleep(300 * time.Millisecond) // on the primary it would have been covered long since
 	if p := s.CurrentToken(); p >= paused {

@@ -129,7 +129,7 @@ func TestASlowTransactionHoldsBackOnlyLaterIDs(t *testing.T) {
 	_, s := b.follow(eventsConfig(b.url))
 	b.following(s)
 	early := b.begin()
-	gap := b.insert(early, "early")
+	b.insert(early, "early")
 	below := b.insert(b.sql, "a")
 	b.await(s, "the fence below the slow one", func(st follower.Status) bool { return st.Allocated == below })
 	slow := b.begin()
@@ -143,10 +143,9 @@ func TestASlowTransactionHoldsBackOnlyLaterIDs(t *testing.T) {
 	}
 	b.ok(slow.Rollback(t.Context()))
 	b.reach(s, above)
-	_ = gap
 }
 
-// TestManyWaitersWakeAtTheirOwn row and not before.
+// A waiter wakes at its row and not before.
 func TestWaitersWakeAtTheirTarget(t *testing.T) {
 	b := newBed(t, events)
 	_, s := b.follow(eventsConfig(b.url))

@@ -12,7 +12,6 @@ import (
 const (
 	CodeObjectInUse      = "55006" // a slot that another consumer reads
 	CodeLockNotAvailable = "55P03" // lock_timeout
-	CodeUndefinedObject  = "42704" // a slot or publication that is not there
 )
 
 // Code is the SQLSTATE of the server's error in err, or "".
