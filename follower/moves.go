@@ -225,13 +225,8 @@ func (s *Stream) startOver(epoch string, floor int64) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
+	s.audience.Enter(next.tracker)
 	old := s.life.Swap(next)
-	for _, sub := range s.mu.subscribed {
-		sub.cancel()
-		sub.cancel = next.tracker.Subscribe(sub.tell)
-	}
-	s.mu.Unlock()
 	old.end()
 	s.update(func(c *condition) { c.known = false })
 	s.tell()

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidemark-pg/tidemark/follower/internal/audience"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
@@ -20,7 +21,9 @@ type Stream struct {
 	log       *slog.Logger
 	published func(stream string, delay time.Duration)
 
-	life  atomic.Pointer[life]
+	life     atomic.Pointer[life]
+	audience *audience.Audience
+
 	rows  atomic.Uint64
 	moves atomic.Uint64
 	late  atomic.Uint64
@@ -32,18 +35,9 @@ type Stream struct {
 	mu struct {
 		sync.Mutex
 		condition
-		state      State
-		reason     string
-		subscribed map[int]*subscription
-		watchers   map[int]func()
-		next       int
+		state  State
+		reason string
 	}
-}
-
-// subscription is a subscriber and how to end its place in the present life.
-type subscription struct {
-	tell   func(tracker.Move)
-	cancel func()
 }
 
 var _ tracker.Positions = (*Stream)(nil)
@@ -59,8 +53,7 @@ func newStream(cfg StreamConfig, of Config) (*Stream, error) {
 	}
 	s.life.Store(l)
 	s.mu.state = StateStarting
-	s.mu.subscribed = make(map[int]*subscription)
-	s.mu.watchers = make(map[int]func())
+	s.audience = audience.New(l.tracker)
 	return s, nil
 }
 
@@ -135,54 +128,16 @@ func (l *life) wait(ctx context.Context, t Target) error {
 // newest. tell is called from the follower's goroutines and must not block;
 // it goes on to be called across epochs.
 func (s *Stream) Subscribe(tell func(tracker.Move)) (cancel func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := s.nextLocked()
-	s.mu.subscribed[id] = &subscription{tell: tell, cancel: s.life.Load().tracker.Subscribe(tell)}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if sub, ok := s.mu.subscribed[id]; ok {
-			sub.cancel()
-			delete(s.mu.subscribed, id)
-		}
-	}
+	return s.audience.Subscribe(tell)
 }
 
 // Watch has fn called after anything in Status has changed but the times at
 // which it was checked. fn is called from the follower's goroutines, may be
 // called more often than needed, and must not block.
-func (s *Stream) Watch(fn func()) (cancel func()) {
-	unsubscribe := s.Subscribe(func(tracker.Move) { fn() })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := s.nextLocked()
-	s.mu.watchers[id] = fn
-	return func() {
-		unsubscribe()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.mu.watchers, id)
-	}
-}
+func (s *Stream) Watch(fn func()) (cancel func()) { return s.audience.Watch(fn) }
 
-func (s *Stream) nextLocked() int {
-	s.mu.next++
-	return s.mu.next
-}
-
-// tell calls the watchers, without a lock.
-func (s *Stream) tell() {
-	s.mu.Lock()
-	watchers := make([]func(), 0, len(s.mu.watchers))
-	for _, fn := range s.mu.watchers {
-		watchers = append(watchers, fn)
-	}
-	s.mu.Unlock()
-	for _, fn := range watchers {
-		fn()
-	}
-}
+// tell calls the watchers.
+func (s *Stream) tell() { s.audience.Tell() }
 
 // Status returns everything known of the stream now.
 func (s *Stream) Status() Status {

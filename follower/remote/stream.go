@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/follower/internal/audience"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
@@ -31,7 +32,9 @@ type Stream struct {
 	name string
 	log  *slog.Logger
 
-	life  atomic.Pointer[life]
+	life     atomic.Pointer[life]
+	audience *audience.Audience
+
 	moves atomic.Uint64
 	late  atomic.Uint64
 
@@ -45,16 +48,7 @@ type Stream struct {
 	mu struct {
 		sync.Mutex
 		standing
-		subscribed map[int]*subscription
-		watchers   map[int]func()
-		next       int
 	}
-}
-
-// subscription is a subscriber and how to end its place in the present life.
-type subscription struct {
-	tell   func(tracker.Move)
-	cancel func()
 }
 
 var _ tracker.Positions = (*Stream)(nil)
@@ -67,8 +61,7 @@ func newStream(name string, log *slog.Logger) (*Stream, error) {
 	s := &Stream{name: name, log: log.With("stream", name)}
 	s.life.Store(l)
 	s.mu.state = follower.StateStarting
-	s.mu.subscribed = make(map[int]*subscription)
-	s.mu.watchers = make(map[int]func())
+	s.audience = audience.New(l.tracker)
 	return s, nil
 }
 
@@ -122,53 +115,15 @@ func (s *Stream) WaitFor(ctx context.Context, t follower.Target) error {
 // newest. tell is called from Run's goroutine and must not block; it goes on to
 // be called across epochs.
 func (s *Stream) Subscribe(tell func(tracker.Move)) (cancel func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := s.nextLocked()
-	s.mu.subscribed[id] = &subscription{tell: tell, cancel: s.life.Load().tracker.Subscribe(tell)}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if sub, ok := s.mu.subscribed[id]; ok {
-			sub.cancel()
-			delete(s.mu.subscribed, id)
-		}
-	}
+	return s.audience.Subscribe(tell)
 }
 
 // Watch has fn called after anything in Status has changed. fn is called from
 // Run's goroutine, may be called more often than needed, and must not block.
-func (s *Stream) Watch(fn func()) (cancel func()) {
-	unsubscribe := s.Subscribe(func(tracker.Move) { fn() })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := s.nextLocked()
-	s.mu.watchers[id] = fn
-	return func() {
-		unsubscribe()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.mu.watchers, id)
-	}
-}
+func (s *Stream) Watch(fn func()) (cancel func()) { return s.audience.Watch(fn) }
 
-func (s *Stream) nextLocked() int {
-	s.mu.next++
-	return s.mu.next
-}
-
-// tell calls the watchers, without a lock.
-func (s *Stream) tell() {
-	s.mu.Lock()
-	watchers := make([]func(), 0, len(s.mu.watchers))
-	for _, fn := range s.mu.watchers {
-		watchers = append(watchers, fn)
-	}
-	s.mu.Unlock()
-	for _, fn := range watchers {
-		fn()
-	}
-}
+// tell calls the watchers.
+func (s *Stream) tell() { s.audience.Tell() }
 
 // Status returns everything known of the stream now. State and Reason are the
 // daemon's own while there is a connection. Allocated, HeldBy, CheckedAt and
@@ -268,13 +223,8 @@ func (s *Stream) startOver(epoch string, sign int) error {
 	if err != nil {
 		return fmt.Errorf("begin an epoch: %w", err)
 	}
-	s.mu.Lock()
+	s.audience.Enter(next.tracker)
 	old := s.life.Swap(next)
-	for _, sub := range s.mu.subscribed {
-		sub.cancel()
-		sub.cancel = next.tracker.Subscribe(sub.tell)
-	}
-	s.mu.Unlock()
 	old.end()
 	if old.epoch != "" && old.epoch != epoch {
 		s.leave(old.epoch, epoch)
