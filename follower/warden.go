@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -249,17 +250,14 @@ func (w *warden) floorOf(g *footing, i int, have string) int64 {
 // sequence's identity, and how often its ids have started over besides.
 func (f *Follower) epochOf(g *footing, i int) string {
 	c := g.catalog.Streams[i]
+	e := epoch.Stream{Epoch: g.epoch, Sequence: c.SequenceOID, Filenode: c.SequenceFilenode}
 	if nonce := f.streams[i].nonce.Load(); nonce != nil {
 		// It is drawn anew for whatever the counters below count.
-		e := g.epoch
-		e.Rewinds = 0
-		return fmt.Sprintf("%s/%d.%d/%s", e, c.SequenceOID, c.SequenceFilenode, *nonce)
+		e.Rewinds, e.Mark = 0, *nonce
+	} else if n := f.streams[i].restarts.Load(); n > 0 {
+		e.Mark = strconv.FormatUint(n, 10)
 	}
-	text := fmt.Sprintf("%s/%d.%d", g.epoch, c.SequenceOID, c.SequenceFilenode)
-	if n := f.streams[i].restarts.Load(); n > 0 {
-		text += fmt.Sprintf("/%d", n)
-	}
-	return text
+	return e.String()
 }
 
 // problem is why stream i is halted; "" where nothing is missing.

@@ -1,13 +1,6 @@
 package remote
 
-import (
-	"strconv"
-	"strings"
-
-	"github.com/jackc/pglogrepl"
-
-	"github.com/tidemark-pg/tidemark/follower/internal/epoch"
-)
+import "github.com/tidemark-pg/tidemark/follower/internal/epoch"
 
 // verdict is what an epoch that a daemon tells is to the present one.
 type verdict int
@@ -42,27 +35,10 @@ func judge(told, present string, left []string) verdict {
 // began (RULES 11); 0 where that does not tell them apart, or where one is not
 // of a known form.
 func compareEpochs(a, b string) int {
-	x, okX := parseEpoch(a)
-	y, okY := parseEpoch(b)
+	x, okX := epoch.Parse(a)
+	y, okY := epoch.Parse(b)
 	if !okX || !okY {
 		return 0
 	}
-	return x.Compare(y)
-}
-
-// parseEpoch reads what can be ordered of the text system/timeline/switch[~n]
-// with anything behind it; false where the text has another form.
-func parseEpoch(text string) (e epoch.Epoch, ok bool) {
-	parts := strings.SplitN(text, "/", 4)
-	if len(parts) < 3 {
-		return e, false
-	}
-	_, errSystem := strconv.ParseUint(parts[0], 10, 64)
-	timeline, errTimeline := strconv.ParseInt(parts[1], 10, 32)
-	digits, _, _ := strings.Cut(parts[2], "~")
-	began, errSwitch := strconv.ParseUint(digits, 16, 64)
-	if errSystem != nil || errTimeline != nil || errSwitch != nil {
-		return e, false
-	}
-	return epoch.Epoch{System: parts[0], Timeline: int32(timeline), Switch: pglogrepl.LSN(began)}, true
+	return x.Compare(y.Epoch)
 }

@@ -37,7 +37,7 @@ func (s *session) read(ctx context.Context, after, upTo, n int64) (page, error) 
 	}
 	var b pgx.Batch
 	b.Queue(s.query, after, upTo, n)
-	b.Queue(unchanged, s.history.sequence, s.history.filenode)
+	b.Queue(unchanged, s.history.Sequence, s.history.Filenode)
 	results := s.conn.SendBatch(ctx, &b)
 	p, same, err := take(results, n)
 	if closing := results.Close(); err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
+	"github.com/tidemark-pg/tidemark/follower/internal/epoch"
 	"github.com/tidemark-pg/tidemark/follower/internal/server"
 )
 
@@ -18,7 +19,7 @@ import (
 type session struct {
 	conn    *pgx.Conn
 	query   string
-	history history
+	history epoch.Stream
 	used    time.Time
 }
 
@@ -37,11 +38,15 @@ const settings = `SELECT set_config('row_security', 'off', false),
 func (t *Tail) open(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, 6*server.Patience)
 	defer cancel()
+	history, ok := epoch.Parse(t.epoch)
+	if !ok {
+		return nil, fmt.Errorf("%w: their epoch is %q, which no follower writes", errOtherSystem, t.epoch)
+	}
 	conn, err := t.connect(ctx)
 	if err != nil {
 		return nil, &lostError{err}
 	}
-	s := &session{conn: conn, history: readHistory(t.epoch), used: time.Now()}
+	s := &session{conn: conn, history: history, used: time.Now()}
 	if err := t.prepare(ctx, s); err != nil {
 		if conn.IsClosed() {
 			err = &lostError{err}
@@ -111,10 +116,10 @@ func (t *Tail) trust(ctx context.Context, s *session) error {
 		return err
 	}
 	switch lsn := t.cfg.Positions.Status().LSN; {
-	case s.history.system != id.System:
-		return fmt.Errorf("%w: they come from system %s, this is %s", errOtherSystem, s.history.system, id.System)
-	case s.history.timeline != fmt.Sprint(id.Timeline):
-		return &lostError{fmt.Errorf("reached timeline %d, positions come from timeline %s", id.Timeline, s.history.timeline)}
+	case s.history.System != id.System:
+		return fmt.Errorf("%w: they come from system %s, this is %s", errOtherSystem, s.history.System, id.System)
+	case s.history.Timeline != id.Timeline:
+		return &lostError{fmt.Errorf("reached timeline %d, positions come from timeline %d", id.Timeline, s.history.Timeline)}
 	case id.Insert < lsn:
 		return &lostError{fmt.Errorf("the server's WAL stands at %s, behind %s, where the position was found", id.Insert, lsn)}
 	}
