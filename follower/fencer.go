@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
 	"github.com/tidemark-pg/tidemark/follower/internal/server"
@@ -56,7 +57,7 @@ func (z *fencer) follow(ctx context.Context, g *footing, again *retry) error {
 		request(z.review)
 		return err
 	}
-	w := &watch{fencer: z, footing: g, id: id}
+	w := &watch{fencer: z, footing: g, id: id, conn: conn}
 	var targets []fence.Target
 	for i, t := range g.targets() {
 		if t.Sequence.OID == 0 {
@@ -103,6 +104,7 @@ type watch struct {
 	*fencer
 	footing *footing
 	id      server.Identity
+	conn    *pgx.Conn
 	prober  *fence.Prober
 	posts   []*watched
 	pace    fence.Pace
@@ -174,16 +176,17 @@ func (w *watch) look(ctx context.Context, last fence.Condition) (fence.Condition
 		return last, err
 	}
 	w.counts.fences.Add(1)
-	return w.apply(results, now)
+	return w.apply(ctx, results, now)
 }
 
-// quiet reports whether the last probe found everything settled.
+// quiet reports whether the last probe found everything settled, and nothing has
+// been said since.
 func (w *watch) quiet(last fence.Condition) bool {
 	if last.Took == 0 || last.Unsettled {
 		return false
 	}
 	for _, p := range w.posts {
-		if !p.life.isKnown() {
+		if !p.life.isKnown() || p.stream.disowned.Load() {
 			return false
 		}
 	}
@@ -213,7 +216,7 @@ func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
 }
 
 // apply gives each stream its reading.
-func (w *watch) apply(results []fence.Result, now time.Time) (fence.Condition, error) {
+func (w *watch) apply(ctx context.Context, results []fence.Result, now time.Time) (fence.Condition, error) {
 	c := fence.Condition{Aided: w.aided.Load(), Took: max(w.prober.Took(), 1)}
 	unflushed := false
 	for i, r := range results {
@@ -222,7 +225,7 @@ func (w *watch) apply(results []fence.Result, now time.Time) (fence.Condition, e
 			w.blocked(p, r.Err)
 			continue
 		}
-		moved, unsettled, err := w.reading(p, r.Reading, now)
+		moved, unsettled, err := w.reading(ctx, p, r.Reading, now)
 		if err != nil {
 			return c, err
 		}
@@ -259,9 +262,10 @@ func (w *watch) blocked(p *watched, err error) {
 }
 
 // reading applies one reading to one stream.
-func (w *watch) reading(p *watched, r fence.Reading, now time.Time) (moved, unsettled bool, err error) {
-	if r.Last < p.before {
-		if err := w.setBack(p, r.Last); err != nil {
+func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now time.Time) (moved, unsettled bool, err error) {
+	// RULES 4: the sequence stands below ids that were published.
+	if back := r.Last < p.before; p.stream.disowned.Swap(false) || back {
+		if err := w.startedOver(ctx, p, r.Last, back); err != nil {
 			return false, false, err
 		}
 	}
@@ -283,24 +287,6 @@ func (w *watch) reading(p *watched, r fence.Reading, now time.Time) (moved, unse
 	unsettled = p.life.reading(r.Last, &p.line, r.Holders, now) || !p.life.isKnown()
 	p.stream.update(func(c *condition) { c.lost = "" })
 	return moved, unsettled, nil
-}
-
-// setBack begins a new epoch of one stream: the sequence stands below ids that
-// were published. RULES 4.
-func (w *watch) setBack(p *watched, last int64) error {
-	w.cfg.Logger.Error("ids start over: the sequence was set back below the published position; a new epoch begins",
-		"stream", p.stream.name, "position", p.stream.outward(p.before), "allocated", p.stream.outward(last))
-	p.stream.restarts.Add(1)
-	if p.stream.nonce.Load() != nil {
-		nonce := newNonce()
-		p.stream.nonce.Store(&nonce)
-	}
-	if err := p.stream.startOver(w.epochOf(w.footing, p.index), last); err != nil {
-		return err
-	}
-	w.counts.resyncs.Add(1)
-	p.life, p.line, p.before = p.stream.life.Load(), fence.Line{}, 0
-	return nil
 }
 
 // patienceForFlush is how long WAL that nothing flushes is waited for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -81,6 +82,7 @@ func (k *keeper) write(ctx context.Context, closing bool) error {
 	if err := k.connect(ctx); err != nil {
 		return err
 	}
+	kept := make(map[string]written)
 	err := pgx.BeginFunc(ctx, k.conn, func(tx pgx.Tx) error {
 		// An unflushed one would go back after a crash, under the eyes of who
 		// reads the table; and no standby is waited for. RULES 12.
@@ -88,8 +90,12 @@ func (k *keeper) write(ctx context.Context, closing bool) error {
 			return err
 		}
 		for _, st := range due {
-			if err := k.writeOne(ctx, tx, st, closing); err != nil {
+			there, err := k.writeOne(ctx, tx, st, closing)
+			if err != nil {
 				return err
+			}
+			if there {
+				kept[st.Name] = written{epoch: st.Epoch, position: st.Position}
 			}
 		}
 		return nil
@@ -97,9 +103,7 @@ func (k *keeper) write(ctx context.Context, closing bool) error {
 	if err != nil {
 		return fmt.Errorf("write positions: %w", err)
 	}
-	for _, st := range due {
-		k.written[st.Name] = written{epoch: st.Epoch, position: st.Position}
-	}
+	maps.Copy(k.written, kept)
 	return nil
 }
 
@@ -132,19 +136,42 @@ func (k *keeper) connect(ctx context.Context) error {
 	return err
 }
 
-// writeOne never takes a position back within an epoch.
-func (k *keeper) writeOne(ctx context.Context, tx pgx.Tx, st Status, closing bool) error {
-	s, _ := k.Stream(st.Name)
+// writeOne never takes a position back within an epoch, and never puts another
+// epoch into the table than the one that was agreed on there: of several daemons
+// each would write its own. It reports whether the table has our epoch.
+func (k *keeper) writeOne(ctx context.Context, tx pgx.Tx, st Status, closing bool) (kept bool, err error) {
 	moved := st.MovedAt
 	if moved.IsZero() {
 		moved = time.Now()
 	}
-	_, err := tx.Exec(ctx, `UPDATE `+k.table+` SET position = $2, lsn = '0/0'::pg_lsn + $3::int8, moved_at = $4,
-			epoch = $5, nonce = $6, closed = $7
-		WHERE stream = $1 AND (epoch <> $5 OR abs(position::numeric) <= abs($2::int8::numeric))`,
-		st.Name, st.Position, int64(st.LSN), moved, st.Epoch, *s.nonce.Load(), closing)
-	if err != nil || k.cfg.Published.Notify == "" {
-		return err
+	done, err := tx.Exec(ctx, `UPDATE `+k.table+` SET position = $2, lsn = '0/0'::pg_lsn + $3::int8, moved_at = $4, closed = $6
+		WHERE stream = $1 AND epoch = $5 AND abs(position::numeric) <= abs($2::int8::numeric)`,
+		st.Name, st.Position, int64(st.LSN), moved, st.Epoch, closing)
+	if err != nil {
+		return false, err
+	}
+	if done.RowsAffected() == 0 {
+		return k.owned(ctx, tx, st)
+	}
+	return true, k.notify(ctx, tx, st)
+}
+
+// owned reports whether the table has our epoch. Where it has another one the
+// fence is told: it is the one to begin it.
+func (k *keeper) owned(ctx context.Context, tx pgx.Tx, st Status) (bool, error) {
+	var other bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+k.table+` WHERE stream = $1 AND epoch <> $2)`, st.Name, st.Epoch).Scan(&other)
+	if err == nil && other {
+		s, _ := k.Stream(st.Name)
+		s.disowned.Store(true)
+		request(k.probe)
+	}
+	return !other, err
+}
+
+func (k *keeper) notify(ctx context.Context, tx pgx.Tx, st Status) error {
+	if k.cfg.Published.Notify == "" {
+		return nil
 	}
 	payload, err := json.Marshal(struct {
 		Stream   string `json:"stream"`

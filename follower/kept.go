@@ -153,8 +153,12 @@ func readKept(ctx context.Context, tx pgx.Tx, table, stream string) (keptRow, er
 // judge decides whether the kept position is still true.
 func (r keptRow) judge(s *Stream, g *footing, t fence.Target, last int64) kept {
 	p := s.inward(r.position)
-	same := r.there && r.system == g.identity.System && r.oid == t.Sequence.OID && r.filenode == t.Sequence.Filenode
-	return kept{position: p, lsn: pglogrepl.LSN(r.lsn), closed: r.closed, valid: same && p >= 0 && p <= last}
+	return kept{position: p, lsn: pglogrepl.LSN(r.lsn), closed: r.closed, valid: r.there && r.isOf(g, t) && p >= 0 && p <= last}
+}
+
+// isOf reports whether the row is of this database system and this sequence.
+func (r keptRow) isOf(g *footing, t fence.Target) bool {
+	return r.system == g.identity.System && r.oid == t.Sequence.OID && r.filenode == t.Sequence.Filenode
 }
 
 // quotedTable is the published table's name, qualified and quoted.

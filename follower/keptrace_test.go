@@ -1,6 +1,7 @@
 package follower_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tidemark-pg/tidemark/follower"
@@ -23,4 +24,49 @@ func TestDaemonsThatStartTogetherShareTheEpoch(t *testing.T) {
 			t.Errorf("epochs %s and %s of one history", first, st.Epoch)
 		}
 	}
+}
+
+// Ids that start over begin one new epoch, not one for each daemon: who takes
+// over from another would tell of a third, and the table of both in turn.
+func TestDaemonsAgreeOnTheEpochOfIdsThatStartOver(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	_, first := b.follow(keptConfig(b.url))
+	b.following(first)
+	_, second := b.follow(keptConfig(b.url))
+	b.exec("INSERT INTO events (instance_name) SELECT 'old' FROM generate_series(1, 1000)")
+	all := []*follower.Stream{first, second}
+	for _, s := range all {
+		b.await(s, "the old rows", func(st follower.Status) bool { return st.Position == 1000 })
+	}
+	old := first.Epoch()
+	b.exec("BEGIN; DELETE FROM events; SELECT setval('events_id_seq', 2); COMMIT")
+	id := b.insert(b.sql, "new")
+	b.until("the new position is kept", "SELECT position = $1 FROM tidemark_positions", id)
+	var kept string
+	b.ok(b.sql.QueryRow(t.Context(), "SELECT epoch FROM tidemark_positions").Scan(&kept))
+	if kept == old {
+		t.Error("the old epoch is kept with the new position")
+	}
+	for _, s := range all {
+		st := b.await(s, "another epoch", func(st follower.Status) bool { return st.Known && st.Epoch != old })
+		if st.Epoch != kept {
+			t.Errorf("epoch %s, kept is %s", st.Epoch, kept)
+		}
+	}
+}
+
+// A daemon that did not see ids start over, because they had passed its position
+// when it looked, learns of it from the one that did.
+func TestADaemonLearnsFromTheTableThatIdsStartedOver(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	_, s := b.follow(keptConfig(b.url))
+	b.following(s)
+	b.reach(s, b.insert(b.sql, "old"))
+	b.until("it is kept", "SELECT position = 1 FROM tidemark_positions")
+	b.exec("UPDATE tidemark_positions SET nonce = 'another', position = 0, epoch = 'another'")
+	b.reach(s, b.insert(b.sql, "new"))
+	b.until("the new position is kept under the new epoch", "SELECT position = 2 AND nonce = 'another' AND epoch LIKE '%/another' FROM tidemark_positions")
+	b.await(s, "the new epoch", func(st follower.Status) bool { return st.Known && strings.HasSuffix(st.Epoch, "/another") })
 }

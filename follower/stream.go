@@ -31,6 +31,8 @@ type Stream struct {
 	restarts atomic.Uint64
 	// nonce is a part of the epoch that is kept with the published position.
 	nonce atomic.Pointer[string]
+	// disowned: the table of kept positions holds another epoch than ours.
+	disowned atomic.Bool
 
 	mu struct {
 		sync.Mutex

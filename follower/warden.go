@@ -249,9 +249,14 @@ func (w *warden) floorOf(g *footing, i int, have string) int64 {
 // epochOf is the epoch of stream i on a footing: the primary's history, the
 // sequence's identity, and how often its ids have started over besides.
 func (f *Follower) epochOf(g *footing, i int) string {
+	return f.epochWith(g, i, f.streams[i].nonce.Load())
+}
+
+// epochWith is epochOf with a nonce that need not be the stream's yet; nil: none.
+func (f *Follower) epochWith(g *footing, i int, nonce *string) string {
 	c := g.catalog.Streams[i]
 	e := epoch.Stream{Epoch: g.epoch, Sequence: c.SequenceOID, Filenode: c.SequenceFilenode}
-	if nonce := f.streams[i].nonce.Load(); nonce != nil {
+	if nonce != nil {
 		// It is drawn anew for whatever the counters below count.
 		e.Rewinds, e.Mark = 0, *nonce
 	} else if n := f.streams[i].restarts.Load(); n > 0 {
