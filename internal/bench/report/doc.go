@@ -1,0 +1,3 @@
+// Package report turns outcomes into a table for people, JSON for programs, and
+// pictures.
+package report

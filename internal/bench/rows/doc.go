@@ -1,0 +1,2 @@
+// Package rows holds the comparisons, one a file.
+package rows
