@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemark-pg/tidemark/tracker"
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 // Allocator hands out the ids of one stream to one instance, announces which
@@ -81,7 +82,7 @@ func open(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Allocator, erro
 		cfg: cfg, db: db, tracker: t, poke: make(chan struct{}, 1), looping: make(chan struct{}),
 		log: cfg.Logger.With("stream", cfg.Stream, "instance", cfg.Instance),
 	}
-	a.book = book{cfg: cfg, ledger: newLedger(), entries: make(map[*entry]struct{}), told: a.tell}
+	a.book = book{cfg: cfg, writer: ledger.NewWriter(), entries: make(map[*entry]struct{}), told: a.tell}
 	a.lease = newLease(pool, cfg.Stream, cfg.Instance, a.begin)
 	a.life, a.end = context.WithCancelCause(context.Background())
 	if err := a.start(ctx); err != nil {
@@ -110,26 +111,9 @@ func (a *Allocator) start(ctx context.Context) error {
 	return a.Refresh(ctx)
 }
 
-// tell hands on to the tracker what the ledger concluded. Done ids count at
-// once: what is done is known to be on disk. The position counts at once only
-// where no writer can be unseen; else it must come back first. RULES 16.
-func (a *Allocator) tell(c conclusion) {
-	events := make([]tracker.Event, 0, 8)
-	for i := 0; i < len(c.settled); i++ {
-		from := c.settled[i]
-		for i+1 < len(c.settled) && c.settled[i+1] == c.settled[i]+1 {
-			i++
-		}
-		events = append(events, tracker.Event{
-			Verb: tracker.VerbObserve, From: a.cfg.outward(from), To: a.cfg.outward(c.settled[i]),
-		})
-	}
-	if c.moved && len(a.cfg.Writers) > 0 {
-		events = append(events, tracker.Event{
-			Verb: tracker.VerbAnnounce, Writer: a.cfg.Instance, To: a.cfg.outward(c.value),
-		})
-	}
-	a.tracker.Apply(events)
+// tell hands on to the tracker what the ledger concluded. RULES 16.
+func (a *Allocator) tell(c ledger.Conclusion) {
+	a.tracker.Apply(c.Events(a.cfg.Instance, len(a.cfg.Writers) > 0, a.cfg.outward))
 }
 
 // wake makes the loop look what there is to do.

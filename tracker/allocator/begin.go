@@ -6,18 +6,25 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
-// Reasons why an allocator stops for good; ErrWentBack is another.
+// Reasons why an allocator stops for good.
 var (
+	// ErrWentBack: the sequence has handed out an id that it had handed out
+	// before: after a crash that lost nextval's WAL, a setval, or a restored
+	// backup. Nothing that this allocator knows of later ids holds any more:
+	// close it and open another one, which reads everything anew. RULES 17.
+	ErrWentBack = ledger.ErrWentBack
 	// ErrHistory: the server that answers is another one, or was promoted:
 	// what is known of the former's ids may not be true here. Close the
 	// allocator and open another one. RULES 11 and 19.
-	ErrHistory = errors.New("another history of the database began: close this allocator and open it again")
+	ErrHistory = ledger.ErrHistory
 	// ErrUsurped: while the lease was lost, another process used the name and
 	// announced further than this one had got; what is open here may have been
 	// passed. RULES 18.
-	ErrUsurped = errors.New("another process has used this instance's name: close this allocator")
+	ErrUsurped = ledger.ErrUsurped
 )
 
 // begin is called with each connection that has just taken the lease: at the
@@ -58,7 +65,7 @@ func (a *Allocator) beginLife(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	return a.book.start(r, stored, fresh, ended, left)
+	return a.book.begin(ledger.Life{Last: r.last, OnDisk: r.wal.onDisk, Stored: stored, Fresh: fresh, Ended: ended}, left)
 }
 
 const histories = `SELECT s.system_identifier || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) FROM pg_control_system() s`

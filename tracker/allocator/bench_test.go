@@ -6,11 +6,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 func BenchmarkFinishWith10000Open(b *testing.B) {
-	l := newLedger()
-	l.start(0, 0, false)
+	l := ledger.New()
+	l.Start(0, 0, false)
 	now := time.Now()
 	next := int64(0)
 	draw := func(n int) {
@@ -19,19 +21,19 @@ func BenchmarkFinishWith10000Open(b *testing.B) {
 			next++
 			ids[i] = next
 		}
-		if err := l.endFetch(l.beginFetch(), ids, lsn(next)); err != nil {
+		if err := l.EndFetch(l.BeginFetch(), ids, ledger.LSN(next)); err != nil {
 			b.Fatal(err)
 		}
-		l.flush(lsn(next))
+		l.Flush(ledger.LSN(next))
 	}
 	draw(10_000)
 	id := int64(0)
 	for b.Loop() {
 		draw(1)
 		id++
-		l.finish(id*7919%next+1, now) // anywhere among them
-		l.finish(id, now)
-		l.take()
+		l.Finish(id*7919%next+1, now) // anywhere among them
+		l.Finish(id, now)
+		l.Take()
 	}
 }
 

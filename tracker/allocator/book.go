@@ -1,9 +1,10 @@
 package allocator
 
 import (
-	"fmt"
 	"sync"
 	"time"
+
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 // book is the ledger and what goes with it, under one lock that is never held
@@ -12,30 +13,22 @@ type book struct {
 	cfg Config
 
 	mu       sync.Mutex
-	ledger   *ledger
+	writer   *ledger.Writer
 	entries  map[*entry]struct{} // allocations that are not finished
 	doubts   []doubt
 	left     *drain // what an earlier life left open; nil when nothing
-	history  string // the server's history, and life, when the lease was taken
-	life     string
-	sent     int64 // highest position that was ever sent to be stored
-	stored   int64 // highest position known to be stored
-	due      bool  // something has happened that is worth storing a position for
-	behind   bool  // others are further: the sequence should be read
+	behind   bool   // others are further: the sequence should be read
 	failure  error
-	told     func(conclusion) // tells the tracker; called without the lock
+	told     func(ledger.Conclusion) // tells the tracker; called without the lock
 	upserts  int64
 	finishes int64
 }
 
 // conclude unlocks, and hands on what has changed.
 func (b *book) conclude() {
-	c := b.ledger.take()
-	if len(c.settled) > 0 {
-		b.due = true
-	}
+	c := b.writer.Conclude()
 	b.mu.Unlock()
-	if c.moved || len(c.settled) > 0 {
+	if c.Moved || len(c.Settled) > 0 {
 		b.told(c)
 	}
 }
@@ -43,50 +36,27 @@ func (b *book) conclude() {
 func (b *book) recognise(history, life string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.history != "" && b.history != history {
-		return fmt.Errorf("system and timeline are %q, not %q: %w", history, b.history, ErrHistory)
-	}
-	if b.life != "" && b.life != life {
-		if err := b.ledger.crashed(); err != nil {
-			return err
-		}
-	}
-	b.history, b.life = history, life
-	return nil
+	return b.writer.Recognise(history, life)
 }
 
-// registration is the position to register with when the sequence has passed
-// last: nothing that is still open lies below.
 func (b *book) registration(last int64) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if low, ok := b.ledger.open.lowest(); ok {
-		last = min(last, low-1)
-	}
-	return last
+	return b.writer.Registration(last)
 }
 
-// start is what beginLife found: RULES 18. Nothing above stored is announced
-// until left has ended; a fresh row guards nothing.
-func (b *book) start(r reading, stored int64, fresh, ended bool, left *drain) error {
+// begin is what beginLife found: nothing above the stored position is announced
+// until left has ended. RULES 18.
+func (b *book) begin(l ledger.Life, left *drain) error {
 	b.mu.Lock()
-	if r.last < b.ledger.known {
-		defer b.mu.Unlock()
-		return fmt.Errorf("last value %d though %d had been passed: %w", r.last, b.ledger.known, ErrWentBack)
+	if err := b.writer.Begin(l); err != nil {
+		b.mu.Unlock()
+		return err
 	}
-	if again := b.sent > 0; again && stored > b.sent {
-		defer b.mu.Unlock()
-		return fmt.Errorf("position %d is stored, this process got to %d: %w",
-			b.cfg.outward(stored), b.cfg.outward(b.sent), ErrUsurped)
-	}
-	b.ledger.flush(r.wal.onDisk)
-	b.ledger.start(r.last, stored, !ended && !fresh)
 	b.left = nil
-	if b.ledger.held {
+	if b.writer.Held() {
 		b.left = left
 	}
-	b.sent, b.stored = max(b.sent, stored), max(b.stored, stored)
-	b.due = true
 	b.conclude()
 	return nil
 }
@@ -110,6 +80,6 @@ func (b *book) finishLocked(e *entry, now time.Time) {
 	}
 	delete(b.entries, e)
 	for _, id := range e.ids {
-		b.ledger.finish(id, now)
+		b.writer.Finish(id, now)
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 // database is the pool and the statements that the configuration leads to.
@@ -16,7 +18,7 @@ type database struct {
 	cfg      Config
 	sequence uint32 // oids
 	stored   uint32 // of the positions table; 0 without one
-	geometry geometry
+	geometry ledger.Geometry
 
 	lastValue, draw, register, own, upsert, positions, newest, remove string
 }
@@ -128,7 +130,7 @@ func (db *database) inspectWAL(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask how the server cuts its WAL: %w", err)
 	}
-	db.geometry = geometry{block: lsn(block), segment: lsn(segment)}
+	db.geometry = ledger.Geometry{Block: ledger.LSN(block), Segment: ledger.LSN(segment)}
 	return nil
 }
 

@@ -62,7 +62,7 @@ func (a *Allocator) endDoubts(n int, now time.Time) {
 	for _, d := range b.doubts[:n] {
 		for _, e := range d.entries {
 			for _, id := range e.ids {
-				b.ledger.finish(id, now)
+				b.writer.Finish(id, now)
 			}
 		}
 	}

@@ -5,16 +5,16 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 // drain waits for the end of every transaction that was open at one moment and
-// may write what a claim is about: then the claim is true. It asks nothing of
-// time, and is told nothing of the transactions but that they are there.
+// may write what a claim is about.
 type drain struct {
-	query  string
-	args   []any
-	listed map[string]bool // nil before the first look
-	server string          // the server's life that the list belongs to
+	query string
+	args  []any
+	wait  ledger.Wait
 }
 
 // openTransactions lists the transactions that may write rows of this database:
@@ -48,8 +48,7 @@ func holdersDrain(relation uint32) *drain {
 }
 
 // look lists who is open, the first time, and later who of those still is. It
-// reports whether none is. After the server has started anew the list is made
-// again: a prepared transaction then goes by another name (DESIGN, fact 2).
+// reports whether none is.
 func (d *drain) look(ctx context.Context, q querier) (ended bool, err error) {
 	b := &pgx.Batch{}
 	b.Queue(d.query, d.args...)
@@ -62,8 +61,7 @@ func (d *drain) look(ctx context.Context, q querier) (ended bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("list open transactions: %w", err)
 	}
-	d.update(open, life)
-	return len(d.listed) == 0, nil
+	return d.wait.Look(open, life), nil
 }
 
 func readOpen(answers pgx.BatchResults) (open []string, life string, err error) {
@@ -76,14 +74,4 @@ func readOpen(answers pgx.BatchResults) (open []string, life string, err error) 
 		return nil, "", err
 	}
 	return open, life, answers.QueryRow().Scan(&life)
-}
-
-func (d *drain) update(open []string, life string) {
-	still := make(map[string]bool, len(open))
-	for _, vxid := range open {
-		if d.listed == nil || d.server != life || d.listed[vxid] {
-			still[vxid] = true
-		}
-	}
-	d.listed, d.server = still, life
 }

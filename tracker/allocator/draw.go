@@ -136,22 +136,22 @@ func (a *Allocator) serve(round []*request, total int) {
 // fetch is one draw, over the lease's connection.
 func (a *Allocator) fetch(ctx context.Context, conn *pgx.Conn, round []*request, total int) error {
 	a.book.mu.Lock()
-	name := a.book.ledger.beginFetch()
+	name := a.book.writer.BeginFetch()
 	a.book.mu.Unlock()
 	ids, w, err := a.drawRegistered(ctx, conn, total)
 	a.book.mu.Lock()
 	if err == nil {
-		err = a.book.ledger.endFetch(name, ids, w.inserted)
+		err = a.book.writer.EndFetch(name, ids, w.inserted)
 	}
 	if err != nil {
-		a.book.ledger.dropFetch(name)
+		a.book.writer.DropFetch(name)
 		a.book.conclude()
 		if errors.Is(err, ErrWentBack) {
 			a.fail(err)
 		}
 		return err
 	}
-	a.book.ledger.flush(w.onDisk)
+	a.book.writer.Flush(w.onDisk)
 	a.handOut(round, ids, a.lease.life, time.Now())
 	a.book.conclude()
 	return nil

@@ -11,13 +11,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/tracker"
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 // loader reads the stream's state from the tables. RULES 20.
 type loader struct {
-	mu    sync.Mutex // held through a load: two at a time would see different things
-	wait  *drain     // who was writing positions when the last load began; nil when nobody
-	known map[string]bool
+	mu     sync.Mutex // held through a load: two at a time would see different things
+	wait   *drain     // who was writing positions when the last load began; nil when nobody
+	others ledger.Others
 }
 
 // pageRows is how many rows of the stream are read at a time: they are all
@@ -74,18 +75,7 @@ func (a *Allocator) refresh(ctx context.Context) error {
 
 // applyPositions tells the tracker of all positions at once: RULES 16.
 func (a *Allocator) applyPositions(positions map[string]int64) {
-	events := make([]tracker.Event, 0, len(positions))
-	for name := range a.loader.known {
-		if _, ok := positions[name]; !ok {
-			events = append(events, tracker.Event{Verb: tracker.VerbForget, Writer: name})
-		}
-	}
-	a.loader.known = make(map[string]bool, len(positions))
-	for name, position := range positions {
-		a.loader.known[name] = true
-		events = append(events, tracker.Event{Verb: tracker.VerbAnnounce, Writer: name, To: a.cfg.outward(position)})
-	}
-	a.tracker.Apply(events)
+	a.tracker.Apply(a.loader.others.Read(positions, a.cfg.outward))
 	for _, position := range positions {
 		a.noteOther(a.cfg.outward(position))
 	}

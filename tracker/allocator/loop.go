@@ -159,8 +159,8 @@ func (a *Allocator) lookBack(ctx context.Context) (left bool, err error) {
 	a.book.mu.Lock()
 	if a.book.left == wait { // else the lease was lost meanwhile
 		a.book.left = nil
-		a.book.ledger.release()
-		a.book.due = true
+		a.book.writer.Release()
+		a.book.writer.Touch()
 	}
 	a.book.conclude()
 	return false, nil
@@ -173,7 +173,7 @@ func (a *Allocator) readSequence(ctx context.Context, c *chores, now time.Time) 
 	a.book.mu.Lock()
 	idle, behind := !now.Before(c.idleAt), a.book.behind
 	if idle {
-		a.book.due = true
+		a.book.writer.Touch()
 	}
 	if !idle && (!behind || now.Before(c.readAt)) {
 		a.book.mu.Unlock()
@@ -199,9 +199,9 @@ func (a *Allocator) readSequence(ctx context.Context, c *chores, now time.Time) 
 // noteReading is called under the lease, so that no draw is under way.
 func (a *Allocator) noteReading(r reading, now time.Time) error {
 	a.book.mu.Lock()
-	err := a.book.ledger.read(r.last, r.wal.inserted, now)
+	err := a.book.writer.Read(r.last, r.wal.inserted, now)
 	if err == nil {
-		a.book.ledger.flush(r.wal.onDisk)
+		a.book.writer.Flush(r.wal.onDisk)
 	}
 	a.book.conclude()
 	if err != nil {
@@ -216,7 +216,7 @@ func (a *Allocator) noteReading(r reading, now time.Time) error {
 // very server that the draws went to.
 func (a *Allocator) flush(ctx context.Context, force bool) (waits bool, err error) {
 	a.book.mu.Lock()
-	since, waits := a.book.ledger.awaits()
+	since, waits := a.book.writer.Awaits()
 	a.book.mu.Unlock()
 	if !waits {
 		return false, nil
@@ -231,8 +231,8 @@ func (a *Allocator) flush(ctx context.Context, force bool) (waits bool, err erro
 			return err
 		}
 		a.book.mu.Lock()
-		a.book.ledger.flush(w.onDisk)
-		_, waits = a.book.ledger.awaits()
+		a.book.writer.Flush(w.onDisk)
+		_, waits = a.book.writer.Awaits()
 		a.book.conclude()
 		return nil
 	})
@@ -247,23 +247,21 @@ func (a *Allocator) announce(ctx context.Context) error {
 	}
 	b := &a.book
 	b.mu.Lock()
-	value, due := b.ledger.told, b.due
-	b.due = false
-	if !due || value <= b.stored {
+	value, due := b.writer.Announcement()
+	if !due {
 		b.mu.Unlock()
 		return nil
 	}
-	b.sent = max(b.sent, value)
 	b.upserts++
 	b.mu.Unlock()
 	err := a.db.announce(ctx, value)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {
-		b.due = true
+		b.writer.Touch()
 		return err
 	}
-	b.stored = max(b.stored, value)
+	b.writer.Announced(value)
 	return nil
 }
 

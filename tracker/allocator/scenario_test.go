@@ -287,7 +287,8 @@ func (p *player) settle(a *Allocator) {
 	p.await("what has ended is on disk", func() bool {
 		a.book.mu.Lock()
 		defer a.book.mu.Unlock()
-		return len(a.book.ledger.waiting) == 0
+		_, waits := a.book.writer.Awaits()
+		return !waits
 	})
 }
 

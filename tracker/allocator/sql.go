@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/tracker/allocator/internal/ledger"
 )
 
 // querier is what a connection, a pool and a transaction have in common.
@@ -69,14 +71,14 @@ func (x xid) String() string { return strconv.FormatUint(uint64(x), 10) }
 // wal is what walNow tells.
 type wal struct {
 	pid              uint32
-	inserted, onDisk lsn
+	inserted, onDisk ledger.LSN
 }
 
-func (w *wal) scan(row pgx.Row, g geometry) error {
+func (w *wal) scan(row pgx.Row, g ledger.Geometry) error {
 	var inserted, flushed int64
 	if err := row.Scan(&w.pid, &inserted, &flushed); err != nil {
 		return err
 	}
-	w.inserted, w.onDisk = g.end(lsn(inserted)), lsn(flushed)
+	w.inserted, w.onDisk = g.End(ledger.LSN(inserted)), ledger.LSN(flushed)
 	return nil
 }

@@ -34,13 +34,13 @@ func (a *Allocator) CurrentTokenForWriter(writer string) int64 {
 func (a *Allocator) announced() int64 {
 	a.book.mu.Lock()
 	defer a.book.mu.Unlock()
-	return a.book.ledger.told
+	return a.book.writer.Value()
 }
 
 func (a *Allocator) own() int64 {
 	a.book.mu.Lock()
 	defer a.book.mu.Unlock()
-	return a.book.ledger.own
+	return a.book.writer.Own()
 }
 
 // MinimalLocalToken returns the highest of this instance's ids up to which all
@@ -114,7 +114,7 @@ func (a *Allocator) noteOther(id int64) {
 		return
 	}
 	a.book.mu.Lock()
-	behind := a.cfg.inward(id) > a.book.ledger.told
+	behind := a.cfg.inward(id) > a.book.writer.Value()
 	a.book.behind = a.book.behind || behind
 	a.book.mu.Unlock()
 	if behind {

@@ -1,7 +1,7 @@
-package allocator
+package ledger
 
-// lsn is a position in the write-ahead log.
-type lsn uint64
+// LSN is a position in the write-ahead log.
+type LSN uint64
 
 // Sizes of the headers of WAL pages on 64-bit builds: SizeOfXLogShortPHD, and
 // SizeOfXLogLongPHD for the first page of a segment (xlog_internal.h).
@@ -10,21 +10,21 @@ const (
 	longHeader  = 40
 )
 
-// geometry is how a server cuts its WAL, in bytes.
-type geometry struct {
-	block, segment lsn
+// Geometry is how a server cuts its WAL, in bytes.
+type Geometry struct {
+	Block, Segment LSN
 }
 
-// end turns an insert position into the end of the last record before it,
+// End turns an insert position into the end of the last record before it,
 // which flush positions can be compared with. On a page boundary
 // pg_current_wal_insert_lsn() is behind the next page's header, a place that
 // the flush position never names until more WAL is written: waiting for it
 // could take until somebody writes (DESIGN, fact 4).
-func (g geometry) end(insert lsn) lsn {
+func (g Geometry) End(insert LSN) LSN {
 	switch {
-	case g.segment != 0 && insert%g.segment == longHeader:
+	case g.Segment != 0 && insert%g.Segment == longHeader:
 		return insert - longHeader
-	case g.block != 0 && insert%g.block == shortHeader && (g.segment == 0 || insert%g.segment != shortHeader):
+	case g.Block != 0 && insert%g.Block == shortHeader && (g.Segment == 0 || insert%g.Segment != shortHeader):
 		return insert - shortHeader
 	}
 	return insert

@@ -1,4 +1,4 @@
-package allocator
+package ledger
 
 import "container/heap"
 
@@ -26,13 +26,13 @@ func (h *idHeap) take() int64  { return heap.Pop(h).(int64) }
 // openSet is the ids that are not done: it knows the lowest, and takes any away
 // in logarithmic time.
 type openSet struct {
-	drawnAt map[int64]lsn // where the WAL stood after the draw
+	drawnAt map[int64]LSN // where the WAL stood after the draw
 	low     idHeap        // a superset: what is gone stays until it is the lowest
 }
 
-func newOpenSet() openSet { return openSet{drawnAt: make(map[int64]lsn)} }
+func newOpenSet() openSet { return openSet{drawnAt: make(map[int64]LSN)} }
 
-func (s *openSet) add(id int64, at lsn) {
+func (s *openSet) add(id int64, at LSN) {
 	s.drawnAt[id] = at
 	s.low.add(id)
 }

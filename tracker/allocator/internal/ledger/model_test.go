@@ -1,4 +1,4 @@
-package allocator
+package ledger
 
 import (
 	"errors"
@@ -10,20 +10,20 @@ import (
 )
 
 // world is a database with a sequence, the obvious way: everything is kept, and
-// every conclusion drawn anew from all of it.
+// every Conclusion drawn anew from all of it.
 type world struct {
 	t      *rapid.T
-	ledger *ledger
+	ledger *Ledger
 
 	last    int64 // the sequence
-	wal     lsn
-	onDisk  lsn
-	drawn   map[int64]lsn  // when the ids of this instance were drawn
+	wal     LSN
+	onDisk  LSN
+	drawn   map[int64]LSN  // when the ids of this instance were drawn
 	ended   map[int64]bool // finished
 	fetch   int            // under way, 0 if none
 	floor   int64          // what was known when it began
-	passed  map[lsn]int64  // values of the sequence that the ledger was told, by WAL
-	told    lsn            // flushed, as the ledger knows it
+	passed  map[LSN]int64  // values of the sequence that the ledger was told, by WAL
+	told    LSN            // flushed, as the ledger knows it
 	stored  int64          // held at this
 	held    bool
 	values  []int64 // conclusions
@@ -43,9 +43,9 @@ func (w *world) known() int64 {
 
 func (w *world) done(id int64) bool { return w.ended[id] && w.drawn[id] <= w.told }
 
-// check compares the ledger's conclusion with the definition.
+// check compares the ledger's Conclusion with the definition.
 func (w *world) check() {
-	c := w.ledger.take()
+	c := w.ledger.Take()
 	want := w.known()
 	if w.fetch != 0 {
 		want = min(want, w.floor)
@@ -64,17 +64,17 @@ func (w *world) check() {
 			own = max(own, id)
 		}
 	}
-	if c.value != want {
-		w.t.Fatalf("value %d, want %d", c.value, want)
+	if c.Value != want {
+		w.t.Fatalf("value %d, want %d", c.Value, want)
 	}
 	if !w.held && w.ledger.own < own {
 		w.t.Fatalf("own position %d, want at least %d", w.ledger.own, own)
 	}
-	if len(w.values) > 0 && c.value < w.values[len(w.values)-1] {
-		w.t.Fatalf("value went back to %d from %d", c.value, w.values[len(w.values)-1])
+	if len(w.values) > 0 && c.Value < w.values[len(w.values)-1] {
+		w.t.Fatalf("value went back to %d from %d", c.Value, w.values[len(w.values)-1])
 	}
-	w.values = append(w.values, c.value)
-	for _, id := range c.settled {
+	w.values = append(w.values, c.Value)
+	for _, id := range c.Settled {
 		w.settled[id]++
 	}
 	for id := range w.drawn {
@@ -98,20 +98,20 @@ func (w *world) pick(ids func(id int64) bool) (int64, bool) {
 	return rapid.SampledFrom(all).Draw(w.t, "id"), true
 }
 
-func (w *world) advanceWAL() { w.wal += lsn(rapid.IntRange(0, 3).Draw(w.t, "wal")) }
+func (w *world) advanceWAL() { w.wal += LSN(rapid.IntRange(0, 3).Draw(w.t, "wal")) }
 
 // The ledger against the definition of RULES 17, in every order of events.
 func TestLedgerAgainstItsDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{
-			t: t, ledger: newLedger(), drawn: map[int64]lsn{}, ended: map[int64]bool{},
-			passed: map[lsn]int64{}, settled: map[int64]int{},
+			t: t, ledger: New(), drawn: map[int64]LSN{}, ended: map[int64]bool{},
+			passed: map[LSN]int64{}, settled: map[int64]int{},
 		}
 		w.last = rapid.Int64Range(0, 5).Draw(t, "last")
 		w.stored = rapid.Int64Range(0, w.last).Draw(t, "stored")
 		w.held = rapid.Bool().Draw(t, "held")
 		w.passed[0] = w.last
-		w.ledger.start(w.last, w.stored, w.held)
+		w.ledger.Start(w.last, w.stored, w.held)
 		now := time.Now()
 		t.Repeat(map[string]func(*rapid.T){
 			"": func(*rapid.T) { w.check() },
@@ -124,7 +124,7 @@ func TestLedgerAgainstItsDefinition(t *testing.T) {
 					t.Skip()
 				}
 				w.floor = w.known()
-				w.fetch = w.ledger.beginFetch()
+				w.fetch = w.ledger.BeginFetch()
 			},
 			"end": func(t *rapid.T) {
 				if w.fetch == 0 {
@@ -138,14 +138,14 @@ func TestLedgerAgainstItsDefinition(t *testing.T) {
 					t.Skip()
 				}
 				w.ended[id] = true
-				w.ledger.finish(id, now)
+				w.ledger.Finish(id, now)
 			},
 			"finish twice": func(t *rapid.T) {
 				id, ok := w.pick(func(id int64) bool { return w.done(id) })
 				if !ok {
 					t.Skip()
 				}
-				w.ledger.finish(id, now)
+				w.ledger.Finish(id, now)
 			},
 			"read": func(t *rapid.T) {
 				if w.fetch != 0 {
@@ -155,16 +155,16 @@ func TestLedgerAgainstItsDefinition(t *testing.T) {
 				if w.last > w.seen() {
 					w.passed[w.wal] = max(w.passed[w.wal], w.last)
 				}
-				if err := w.ledger.read(w.last, w.wal, now); err != nil {
+				if err := w.ledger.Read(w.last, w.wal, now); err != nil {
 					t.Fatal(err)
 				}
 			},
 			"flush": func(t *rapid.T) {
-				w.onDisk = lsn(rapid.Uint64Range(uint64(w.onDisk), uint64(w.wal)).Draw(t, "on disk"))
+				w.onDisk = LSN(rapid.Uint64Range(uint64(w.onDisk), uint64(w.wal)).Draw(t, "on disk"))
 				w.told = w.onDisk
-				w.ledger.flush(w.onDisk)
+				w.ledger.Flush(w.onDisk)
 			},
-			"release": func(*rapid.T) { w.held = false; w.ledger.release() },
+			"release": func(*rapid.T) { w.held = false; w.ledger.Release() },
 		})
 	})
 }
@@ -182,7 +182,7 @@ func (w *world) endFetch(n int) {
 	name := w.fetch
 	w.fetch = 0
 	if n == 0 {
-		w.ledger.dropFetch(name)
+		w.ledger.DropFetch(name)
 		return
 	}
 	var ids []int64
@@ -195,45 +195,45 @@ func (w *world) endFetch(n int) {
 		w.drawn[id] = w.wal
 	}
 	w.passed[w.wal] = max(w.passed[w.wal], w.last)
-	if err := w.ledger.endFetch(name, ids, w.wal); err != nil {
+	if err := w.ledger.EndFetch(name, ids, w.wal); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func TestLedgerNoticesASequenceThatWentBack(t *testing.T) {
 	now := time.Now()
-	l := newLedger()
-	l.start(10, 10, false)
-	if err := l.endFetch(l.beginFetch(), []int64{10}, 1); !errors.Is(err, ErrWentBack) {
+	l := New()
+	l.Start(10, 10, false)
+	if err := l.EndFetch(l.BeginFetch(), []int64{10}, 1); !errors.Is(err, ErrWentBack) {
 		t.Errorf("an id at its fetch's floor: %v", err)
 	}
-	l = newLedger()
-	l.start(10, 10, false)
-	if err := l.endFetch(l.beginFetch(), []int64{11, 12}, 1); err != nil {
+	l = New()
+	l.Start(10, 10, false)
+	if err := l.EndFetch(l.BeginFetch(), []int64{11, 12}, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.endFetch(l.beginFetch(), []int64{12}, 2); !errors.Is(err, ErrWentBack) {
+	if err := l.EndFetch(l.BeginFetch(), []int64{12}, 2); !errors.Is(err, ErrWentBack) {
 		t.Errorf("an id twice, above the floor because nothing was flushed: %v", err)
 	}
-	if err := l.read(9, 3, now); !errors.Is(err, ErrWentBack) {
+	if err := l.Read(9, 3, now); !errors.Is(err, ErrWentBack) {
 		t.Errorf("a reading below what is on disk: %v", err)
 	}
-	if err := l.crashed(); !errors.Is(err, ErrWentBack) {
+	if err := l.Crashed(); !errors.Is(err, ErrWentBack) {
 		t.Errorf("a crash with unflushed draws: %v", err)
 	}
-	l.flush(9)
-	if err := l.crashed(); err != nil {
+	l.Flush(9)
+	if err := l.Crashed(); err != nil {
 		t.Errorf("a crash with nothing to lose: %v", err)
 	}
 }
 
 func TestEndOfRecordOnPageBoundaries(t *testing.T) {
-	g := geometry{block: 8192, segment: 16 << 20}
-	for insert, want := range map[lsn]lsn{
+	g := Geometry{Block: 8192, Segment: 16 << 20}
+	for insert, want := range map[LSN]LSN{
 		100: 100, 3*8192 + 24: 3 * 8192, 3*8192 + 32: 3*8192 + 32,
 		2<<24 + 40: 2 << 24, 2<<24 + 24: 2<<24 + 24, 3 * 8192: 3 * 8192,
 	} {
-		if got := g.end(insert); got != want {
+		if got := g.End(insert); got != want {
 			t.Errorf("end(%d) = %d, want %d", insert, got, want)
 		}
 	}

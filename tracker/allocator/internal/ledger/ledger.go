@@ -1,4 +1,11 @@
-package allocator
+// Package ledger is what an instance knows of the ids that it draws ahead of
+// the transactions that write them, and what it may announce. It is pure:
+// inputs are methods, conclusions are data, time is an argument. Whoever asks
+// the server, and in which order, is not in here; package allocator is.
+//
+// Ids count 1, 2, … in here, for descending streams too. Nothing is safe for
+// concurrent use.
+package ledger
 
 import (
 	"container/heap"
@@ -14,10 +21,8 @@ import (
 // RULES 17.
 var ErrWentBack = errors.New("the sequence went back: close this allocator and open it again")
 
-// ledger is what an instance knows of its own ids, and what follows from that:
-// which are done, and what may be announced. It is pure: inputs are methods,
-// conclusions are data, time is an argument. Ids count 1, 2, … here, for
-// descending streams too. Not safe for concurrent use.
+// Ledger is what an instance knows of its own ids, and what follows from that:
+// which are done, and what may be announced. New makes one.
 //
 // What must hold of value (RULES 17), announced as "every id of mine up to it
 // is done":
@@ -27,8 +32,8 @@ var ErrWentBack = errors.New("the sequence went back: close this allocator and o
 // where an id is open until it is finished and its nextval is flushed, and
 // known and the floors count only what is flushed. It never falls, because
 // whatever is drawn later lies above known.
-type ledger struct {
-	flushed lsn   // WAL up to here is on disk
+type Ledger struct {
+	flushed LSN   // WAL up to here is on disk
 	known   int64 // the sequence has passed it, and that is on disk
 	seen    int64 // the sequence has passed it: no draw may return it again
 
@@ -49,27 +54,21 @@ type ledger struct {
 
 // mark says that the sequence had passed value when the WAL stood at at.
 type mark struct {
-	at    lsn
+	at    LSN
 	value int64
 	read  bool // of a reading of the sequence, which somebody waits for
 	since time.Time
 }
 
-// conclusion is what has changed since the last one was taken.
-type conclusion struct {
-	settled []int64 // own ids that are done now
-	value   int64   // what may be announced
-	moved   bool    // value rose
+// New returns the ledger of an instance that has drawn nothing.
+func New() *Ledger {
+	return &Ledger{open: newOpenSet(), floors: make(map[int]int64)}
 }
 
-func newLedger() *ledger {
-	return &ledger{open: newOpenSet(), floors: make(map[int]int64)}
-}
-
-// start begins a life, or goes on with one after its lease was lost: the
+// Start begins a life, or goes on with one after its lease was lost: the
 // sequence had passed last, which is on disk, and an earlier life had announced
 // stored. held keeps what is announced at stored until release. RULES 18.
-func (l *ledger) start(last, stored int64, held bool) {
+func (l *Ledger) Start(last, stored int64, held bool) {
 	l.known = max(l.known, last)
 	l.seen = max(l.seen, last)
 	l.hold = max(min(stored, l.known), l.told)
@@ -77,25 +76,25 @@ func (l *ledger) start(last, stored int64, held bool) {
 	l.own = max(l.own, l.valueNow())
 }
 
-// release says that whatever an earlier life had open has ended.
-func (l *ledger) release() {
+// Release says that whatever an earlier life had open has ended.
+func (l *Ledger) Release() {
 	l.held = false
 	l.own = max(l.own, l.valueNow())
 }
 
-// beginFetch notes that ids are about to be drawn and returns the fetch's
+// BeginFetch notes that ids are about to be drawn and returns the fetch's
 // name. Until endFetch nothing may pass what is known now: an id drawn
 // meanwhile may be the very next.
-func (l *ledger) beginFetch() int {
+func (l *Ledger) BeginFetch() int {
 	l.fetches++
 	l.floors[l.fetches] = l.known
 	return l.fetches
 }
 
-// endFetch notes what a fetch drew (nothing, if it failed) and where the WAL
+// EndFetch notes what a fetch drew (nothing, if it failed) and where the WAL
 // stood afterwards. ErrWentBack if the sequence had handed out such an id
 // before: then nothing is noted.
-func (l *ledger) endFetch(fetch int, ids []int64, at lsn) error {
+func (l *Ledger) EndFetch(fetch int, ids []int64, at LSN) error {
 	floor := l.floors[fetch]
 	for _, id := range ids {
 		if id <= floor || id <= l.seen {
@@ -113,13 +112,13 @@ func (l *ledger) endFetch(fetch int, ids []int64, at lsn) error {
 	return nil
 }
 
-// dropFetch notes that nothing came of a fetch: what the server may have drawn
+// DropFetch notes that nothing came of a fetch: what the server may have drawn
 // for it never reaches anybody.
-func (l *ledger) dropFetch(fetch int) { delete(l.floors, fetch) }
+func (l *Ledger) DropFetch(fetch int) { delete(l.floors, fetch) }
 
-// read notes a reading of the sequence, made when the WAL stood at at or
+// Read notes a reading of the sequence, made when the WAL stood at at or
 // before, and after every draw that has been noted.
-func (l *ledger) read(last int64, at lsn, now time.Time) error {
+func (l *Ledger) Read(last int64, at LSN, now time.Time) error {
 	if last < l.known {
 		return fmt.Errorf("last value %d though %d had been passed: %w", last, l.known, ErrWentBack)
 	}
@@ -138,7 +137,7 @@ func (l *ledger) read(last int64, at lsn, now time.Time) error {
 	return nil
 }
 
-func (l *ledger) note(m mark) {
+func (l *Ledger) note(m mark) {
 	if m.at <= l.flushed {
 		l.known = max(l.known, m.value)
 		return
@@ -146,8 +145,8 @@ func (l *ledger) note(m mark) {
 	l.marks = append(l.marks, m)
 }
 
-// finish notes that the write of an id has ended, whichever way.
-func (l *ledger) finish(id int64, now time.Time) {
+// Finish notes that the write of an id has ended, whichever way.
+func (l *Ledger) Finish(id int64, now time.Time) {
 	at, ok := l.open.drawnAt[id]
 	switch {
 	case !ok:
@@ -159,14 +158,14 @@ func (l *ledger) finish(id int64, now time.Time) {
 }
 
 // complete notes that an id is done.
-func (l *ledger) complete(id int64) {
+func (l *Ledger) complete(id int64) {
 	l.open.remove(id)
 	l.done.add(id)
 	l.settled = append(l.settled, id)
 }
 
-// flush notes that the WAL is on disk up to at.
-func (l *ledger) flush(at lsn) {
+// Flush notes that the WAL is on disk up to at.
+func (l *Ledger) Flush(at LSN) {
 	l.flushed = max(l.flushed, at)
 	n := 0
 	for n < len(l.marks) && l.marks[n].at <= l.flushed {
@@ -182,9 +181,9 @@ func (l *ledger) flush(at lsn) {
 	}
 }
 
-// crashed notes that the server may have lost what was not flushed. An own id
+// Crashed notes that the server may have lost what was not flushed. An own id
 // among that may be handed out again, to anybody: ErrWentBack.
-func (l *ledger) crashed() error {
+func (l *Ledger) Crashed() error {
 	for _, m := range l.marks {
 		if !m.read {
 			return fmt.Errorf("the server started anew before the draw of id %d was known to be on disk: %w", m.value, ErrWentBack)
@@ -194,9 +193,9 @@ func (l *ledger) crashed() error {
 	return nil
 }
 
-// awaits returns the time since which something waits for a flush, and whether
+// Awaits returns the time since which something waits for a flush, and whether
 // anything does.
-func (l *ledger) awaits() (since time.Time, ok bool) {
+func (l *Ledger) Awaits() (since time.Time, ok bool) {
 	if len(l.waiting) > 0 {
 		since, ok = l.waiting[0].since, true
 	}
@@ -208,8 +207,22 @@ func (l *ledger) awaits() (since time.Time, ok bool) {
 	return since, ok
 }
 
+// Value is what may be announced, as of the last Take.
+func (l *Ledger) Value() int64 { return l.told }
+
+// Own is the highest own id below everything that is not done or may be drawn,
+// or where the instance began.
+func (l *Ledger) Own() int64 { return l.own }
+
+// Known is the value that the sequence is known to have passed, on disk.
+func (l *Ledger) Known() int64 { return l.known }
+
+// Held reports whether an earlier life of the name may still have something
+// open. RULES 18.
+func (l *Ledger) Held() bool { return l.held }
+
 // valueNow is what may be announced.
-func (l *ledger) valueNow() int64 {
+func (l *Ledger) valueNow() int64 {
 	v := l.known
 	if low, ok := l.open.lowest(); ok {
 		v = min(v, low-1)
@@ -223,19 +236,19 @@ func (l *ledger) valueNow() int64 {
 	return v
 }
 
-// take returns what has changed since the last take.
-func (l *ledger) take() conclusion {
+// Take returns what has changed since the last take.
+func (l *Ledger) Take() Conclusion {
 	l.advance()
-	c := conclusion{settled: l.settled, value: max(l.told, l.valueNow())}
+	c := Conclusion{Settled: l.settled, Value: max(l.told, l.valueNow())}
 	l.settled = nil
-	c.moved = c.value > l.told
-	l.told = c.value
+	c.Moved = c.Value > l.told
+	l.told = c.Value
 	return c
 }
 
 // advance raises own to the highest done id below everything that is not done
 // or may be drawn.
-func (l *ledger) advance() {
+func (l *Ledger) advance() {
 	low, limited := l.open.lowest()
 	for _, floor := range l.floors {
 		if !limited || floor+1 < low {
@@ -249,7 +262,7 @@ func (l *ledger) advance() {
 
 // unflushed is a finished id whose nextval is not known to be on disk.
 type unflushed struct {
-	at    lsn
+	at    LSN
 	id    int64
 	since time.Time
 }

@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrHistory is why an allocator stops when the server that answers is
+	// another one, or was promoted: what is known of the former's ids may not
+	// be true here. RULES 11 and 19.
+	ErrHistory = errors.New("another history of the database began: close this allocator and open it again")
+	// ErrUsurped is why it stops when another process used the name while the
+	// lease was lost, and announced further than this one had got: what is open
+	// here may have been passed. RULES 18.
+	ErrUsurped = errors.New("another process has used this instance's name: close this allocator")
+)
+
+// Writer is a ledger and what goes with it from one taking of the instance's
+// name to the next: which server it belongs to, and what is announced of it.
+// NewWriter makes one.
+type Writer struct {
+	*Ledger
+	history, life string // of the server, when the name was taken
+	sent          int64  // highest position that was ever sent to be stored
+	stored        int64  // highest position known to be stored
+	due           bool   // something has happened that is worth storing a position for
+}
+
+// NewWriter returns what an instance knows that has drawn nothing.
+func NewWriter() *Writer { return &Writer{Ledger: New()} }
+
+// Recognise compares the server with the one of the last life: its history
+// (system and timeline), and its life, which ends with a crash.
+func (w *Writer) Recognise(history, life string) error {
+	if w.history != "" && w.history != history {
+		return fmt.Errorf("system and timeline are %q, not %q: %w", history, w.history, ErrHistory)
+	}
+	if w.life != "" && w.life != life {
+		if err := w.Crashed(); err != nil {
+			return err
+		}
+	}
+	w.history, w.life = history, life
+	return nil
+}
+
+// Registration is the position to register with when the sequence has passed
+// last: nothing that is still open lies below. RULES 15.
+func (w *Writer) Registration(last int64) int64 {
+	if low, ok := w.open.lowest(); ok {
+		last = min(last, low-1)
+	}
+	return last
+}
+
+// Life is what the beginning of a life found.
+type Life struct {
+	// Last is what the sequence has passed; it is on disk.
+	Last   int64
+	OnDisk LSN
+	// Stored is the position in the instance's row.
+	Stored int64
+	// Fresh: the row is new, and guards nothing.
+	Fresh bool
+	// Ended: nothing is open any more that an earlier life may have left.
+	Ended bool
+}
+
+// Begin begins a life: RULES 18. Nothing above what is stored is announced
+// until whatever an earlier life left open has ended.
+func (w *Writer) Begin(l Life) error {
+	if l.Last < w.known {
+		return fmt.Errorf("last value %d though %d had been passed: %w", l.Last, w.known, ErrWentBack)
+	}
+	if again := w.sent > 0; again && l.Stored > w.sent {
+		return fmt.Errorf("position %d is stored, this process got to %d: %w", l.Stored, w.sent, ErrUsurped)
+	}
+	w.Flush(l.OnDisk)
+	w.Start(l.Last, l.Stored, !l.Ended && !l.Fresh)
+	w.sent, w.stored = max(w.sent, l.Stored), max(w.stored, l.Stored)
+	w.due = true
+	return nil
+}
+
+// Touch says that something has happened that is worth storing a position for.
+func (w *Writer) Touch() { w.due = true }
+
+// Conclude is Take; a position is worth storing once ids are done.
+func (w *Writer) Conclude() Conclusion {
+	c := w.Take()
+	if len(c.Settled) > 0 {
+		w.due = true
+	}
+	return c
+}
+
+// Announcement is the position to store now; false if none is worth it.
+func (w *Writer) Announcement() (value int64, due bool) {
+	due = w.due && w.told > w.stored
+	w.due = false
+	if due {
+		w.sent = max(w.sent, w.told)
+	}
+	return w.told, due
+}
+
+// Announced says that the position is stored.
+func (w *Writer) Announced(value int64) { w.stored = max(w.stored, value) }
