@@ -15,28 +15,57 @@ import (
 
 // shown has read load something of stream i over conn and publish it, not before
 // every standby that is read shows what it finds, and after all that was found
-// out before (RULES 13). What read sees is a snapshot: the WAL position that is
-// read after it was taken covers every commit in it.
+// out before (RULES 13). What read sees is a snapshot, which holds back the
+// primary's vacuum: so it is taken when the standbys have been seen to keep up,
+// and given up where they then do not.
 func (l *listener) shown(ctx context.Context, conn *pgx.Conn, i int, read func() error) error {
 	if l.readers == nil {
 		return read()
 	}
+	for {
+		began := time.Now()
+		if err := l.replayed(ctx, conn, i); err != nil {
+			return err
+		}
+		patience := 2*time.Since(began) + l.cfg.ReaderTimeout
+		if late, err := l.readShown(ctx, conn, i, read, patience); !late || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// readShown is shown, once: late says that the standbys did not show the
+// snapshot in time, and that nothing was read.
+func (l *listener) readShown(ctx context.Context, conn *pgx.Conn, i int, read func() error, patience time.Duration) (late bool, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, conn, snapshot, func(pgx.Tx) error {
-		var wal int64
-		if err := conn.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").Scan(&wal); err != nil {
-			return fmt.Errorf("ask what a standby must show: %w", err)
+	err = pgx.BeginTxFunc(ctx, conn, snapshot, func(pgx.Tx) error {
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := l.replayed(waiting, conn, i); err != nil {
+			late = waiting.Err() != nil
+			return err
 		}
-		there := make(chan struct{})
-		need := l.footing.identity.Geometry.End(pglogrepl.LSN(wal))
-		l.readers.publish(l.lives[i], need, func() bool { close(there); return false })
-		select {
-		case <-there:
-			return read()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return read()
 	})
+	return late, err
+}
+
+// replayed waits until every standby that is read shows what had been committed
+// when it was called, in a transaction: when its snapshot was taken.
+func (l *listener) replayed(ctx context.Context, conn *pgx.Conn, i int) error {
+	var wal int64
+	if err := conn.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").Scan(&wal); err != nil {
+		return fmt.Errorf("ask what a standby must show: %w", err)
+	}
+	there := make(chan struct{})
+	need := l.footing.identity.Geometry.End(pglogrepl.LSN(wal))
+	l.readers.publish(l.lives[i], need, func() bool { close(there); return false })
+	select {
+	case <-there:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // load observes the newest id of each writer of stream i above floor, below

@@ -40,8 +40,21 @@ ALTER PUBLICATION tidemark ADD TABLE mine (id, instance_name)`)
 	if p, q := s.CurrentToken(), mine.CurrentToken(); p != 0 || q != 0 {
 		t.Fatalf("positions %d and %d, which the standby does not show", p, q)
 	}
+	b.noSnapshotOpen("while a standby shows nothing new")
 	pgtest.Exec(t, pgtest.Connect(t, standby), "SELECT pg_wal_replay_resume()")
 	b.reach(s, 1)
 	b.reach(mine, 1)
 	b.following(s)
+}
+
+const snapshotsOpen = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tidemark' AND state LIKE 'idle in transaction%'"
+
+// noSnapshotOpen makes sure that the follower does not hold back vacuum.
+func (b *bed) noSnapshotOpen(when string) {
+	b.t.Helper()
+	var open int
+	b.ok(b.sql.QueryRow(b.t.Context(), snapshotsOpen).Scan(&open))
+	if open != 0 {
+		b.t.Errorf("%s: %d sessions of the follower hold a snapshot", when, open)
+	}
 }
