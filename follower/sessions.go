@@ -21,8 +21,9 @@ const busyAgain = 200 * time.Millisecond
 // sessions is the loop that reads the slot, one session after the other.
 type sessions struct {
 	*Follower
-	resync bool   // what the slot holds could not be decoded: skip it
-	said   string // the last failure that was logged; repeated ones are not
+	resync bool     // what the slot holds could not be decoded: skip it
+	left   *footing // what the slot holds was meant for this one: skip it
+	said   string   // the last failure that was logged; repeated ones are not
 }
 
 func (z *sessions) run(ctx context.Context) error {
@@ -123,7 +124,7 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 		Positions:    g.positions(),
 		// Announced streams are loaded anew: a registration or a withdrawal
 		// that is sent again would be taken for a new one. RULES 20.
-		Resync: z.resync || g.positions() != nil,
+		Resync: z.resync || z.outgrown(g) || g.positions() != nil,
 		Matches: func(setting string) bool {
 			return catalog.MatchesStandbyNames(setting, z.dialer.ApplicationName())
 		},
@@ -134,14 +135,20 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	request(z.probe) // without the slot the fence must look more often
 	cause := context.Cause(inner)
 	if errors.Is(cause, errGround) {
-		// What the old footing left undecoded the new one need not decode.
-		z.resync = true
+		z.left = g
 		return errGround
 	}
 	if cause != nil && ctx.Err() == nil {
 		return cause
 	}
 	return err
+}
+
+// outgrown reports whether what the slot holds was written for a footing that
+// has been left: tables or ids were others then, and need not be decoded. Where
+// only the primary is another, and the slot has come along, it is read on.
+func (z *sessions) outgrown(g *footing) bool {
+	return z.left != nil && z.left.identity.Same(g.identity)
 }
 
 // failed decides what to do about the end of a session.
@@ -259,7 +266,7 @@ func (l *listener) Phase(p session.Phase) {
 		return
 	case session.Streaming:
 		l.aided.Store(true)
-		l.resync, l.said = false, ""
+		l.resync, l.left, l.said = false, nil, ""
 		l.again.succeeded()
 		l.standby("")
 		l.unread(StateFollowing, "")

@@ -37,10 +37,11 @@ func (c *Cluster) Standby(ctx context.Context, name string, o Options) (*Cluster
 	return s, nil
 }
 
-// conninfo is how a standby reaches this cluster.
+// conninfo is how a standby reaches this cluster. The database is for the
+// worker that copies failover slots: replication itself needs none.
 func (c *Cluster) conninfo(name string) string {
 	return "host=" + loopback + " port=" + strconv.Itoa(c.port) + " user=" + c.superuser +
-		" sslmode=disable application_name=" + name
+		" dbname=postgres sslmode=disable application_name=" + name
 }
 
 // copyFrom fills the data directory with a copy of a running primary's.
