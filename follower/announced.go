@@ -78,72 +78,35 @@ func (l *life) lagging() []Holder {
 	return by
 }
 
-// loader reads what an announced stream has in the database, in the order of
-// RULES 20: what is drawn, who may be registering, the positions, the rows.
+// loader asks a database for what an announced stream has in it.
 type loader struct {
 	*listener
 	index int
 	conn  *pgx.Conn
 }
 
-// first loads before the slot is read. Where somebody holds the lock of the
-// positions table, a registration may be under way that is neither in what was
-// read nor will be decoded: then the minimum counts only up to what had been
-// drawn, and the transactions to wait for are returned.
+var _ tables = loader{}
+
 func (o loader) first(ctx context.Context) (registering []string, err error) {
-	drawn, err := o.drawn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if registering, err = o.registering(ctx); err != nil {
-		return nil, err
-	}
-	l := o.lives[o.index]
-	l.tracker.Cap(l.of.outward(drawn))
-	if err := o.read(ctx, true); err != nil {
-		return nil, err
-	}
-	if len(registering) == 0 {
-		o.done(drawn)
-	}
-	return registering, nil
+	return loading{o.lives[o.index], o}.first(ctx)
 }
 
-// done ends the cap. Where no writer is registered none has an id open: each
-// registers before it first draws (RULES 15), and leaves after its last.
-func (o loader) done(drawn int64) {
-	l := o.lives[o.index]
-	l.mu.Lock()
-	nobody := len(l.mu.writers) == 0 && len(l.of.cfg.Writers) == 0
-	l.mu.Unlock()
-	if nobody {
-		l.tracker.Settle(l.of.outward(drawn))
-	}
-	l.tracker.Uncap()
-}
-
-// second waits until all who may have been registering have ended, and then
-// reads positions and rows again.
 func (o loader) second(ctx context.Context, registering []string) error {
-	drawn := int64(0)
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		var left int
-		err := o.conn.QueryRow(ctx, `SELECT count(*) FROM pg_locks WHERE virtualtransaction = ANY($1::text[])
-			AND locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted AND relation = $2`,
-			registering, o.footing.catalog.Positions.OID).Scan(&left)
-		if err != nil {
-			return fmt.Errorf("wait for registrations: %w", err)
-		}
-		if left == 0 {
-			break
-		}
-		sleep(ctx, pause)
+	return loading{o.lives[o.index], o}.second(ctx, registering)
+}
+
+func (o loader) shown(ctx context.Context, read func() error) error {
+	return o.listener.shown(ctx, o.conn, o.index, read)
+}
+
+func (o loader) writing(ctx context.Context, registering []string) (some bool, err error) {
+	err = o.conn.QueryRow(ctx, `SELECT count(*) > 0 FROM pg_locks WHERE virtualtransaction = ANY($1::text[])
+		AND locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted AND relation = $2`,
+		registering, o.footing.catalog.Positions.OID).Scan(&some)
+	if err != nil {
+		return false, fmt.Errorf("wait for registrations: %w", err)
 	}
-	if err := o.read(ctx, false); err != nil {
-		return err
-	}
-	o.done(drawn)
-	return nil
+	return some, nil
 }
 
 // drawn is the sequence's last value.
@@ -174,29 +137,17 @@ func (o loader) registering(ctx context.Context) ([]string, error) {
 	return vxids, nil
 }
 
-// read loads the stored positions, and then the rows above the minimum.
-func (o loader) read(ctx context.Context, first bool) error {
-	return o.shown(ctx, o.conn, o.index, func() error {
-		if err := o.positions(ctx, first); err != nil {
-			return fmt.Errorf("load positions of stream %q: %w", o.streams[o.index].name, err)
-		}
-		if err := o.rows(ctx); err != nil {
-			return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
-		}
-		return nil
-	})
-}
-
-// loaded is what was read of the positions table, and by which snapshot.
-type loaded struct {
-	snapshot  gate.Snapshot
-	wal       pglogrepl.LSN // read after the snapshot was taken
-	positions map[string]int64
-}
-
 // positions reads the table with the snapshot that it is read by: whatever else
 // happens to it is in the one or comes through the slot.
-func (o loader) positions(ctx context.Context, first bool) error {
+func (o loader) positions(ctx context.Context) (loaded, error) {
+	got := loaded{positions: make(map[string]int64)}
+	if err := o.readPositions(ctx, &got); err != nil {
+		return loaded{}, fmt.Errorf("load positions of stream %q: %w", o.streams[o.index].name, err)
+	}
+	return got, nil
+}
+
+func (o loader) readPositions(ctx context.Context, got *loaded) error {
 	found, err := o.conn.Query(ctx, `SELECT pg_current_snapshot()::text, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8,
 		p.stream_name IS NOT NULL, coalesce(p.instance_name::text, ''), coalesce(p.stream_id, 0)::int8
 		FROM (VALUES (1)) AS one LEFT JOIN `+o.footing.catalog.Positions.QuotedName+` AS p ON p.stream_name::text = $1`,
@@ -204,7 +155,6 @@ func (o loader) positions(ctx context.Context, first bool) error {
 	if err != nil {
 		return err
 	}
-	got := loaded{positions: make(map[string]int64)}
 	var snapshot, writer string
 	var wal, id int64
 	var there bool
@@ -221,10 +171,6 @@ func (o loader) positions(ctx context.Context, first bool) error {
 		return err
 	}
 	got.wal = pglogrepl.LSN(wal)
-	l := o.lives[o.index]
-	l.applying.Lock()
-	defer l.applying.Unlock()
-	l.tracker.Apply(l.stored(got, first))
 	return nil
 }
 
@@ -261,13 +207,11 @@ func (l *life) stored(got loaded, first bool) []tracker.Event {
 // maxEvents is how many rows are given to the tracker at once.
 const maxEvents = 1024
 
-// rows observes the rows above the minimum, in the order of their ids, with
-// bounded memory: the result is read as it arrives.
-func (o loader) rows(ctx context.Context) error {
-	l := o.lives[o.index]
-	found, err := o.conn.Query(ctx, o.rowsAbove(), l.tracker.CurrentToken(), o.defaultWriters())
+// rows uses bounded memory: the result is read as it arrives.
+func (o loader) rows(ctx context.Context, above int64, tell func([]tracker.Event, pglogrepl.LSN)) error {
+	found, err := o.conn.Query(ctx, o.rowsAbove(), above, o.defaultWriters())
 	if err != nil {
-		return err
+		return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
 	}
 	events := make([]tracker.Event, 0, maxEvents)
 	var writer string
@@ -275,15 +219,15 @@ func (o loader) rows(ctx context.Context) error {
 	_, err = pgx.ForEachRow(found, []any{&writer, &id, &wal}, func() error {
 		events = append(events, tracker.Event{Verb: tracker.VerbObserve, Writer: writer, From: id, To: id})
 		if len(events) == maxEvents {
-			l.found(events, pglogrepl.LSN(wal))
+			tell(events, pglogrepl.LSN(wal))
 			events = events[:0]
 		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
 	}
-	l.found(events, pglogrepl.LSN(wal))
+	tell(events, pglogrepl.LSN(wal))
 	return nil
 }
 
