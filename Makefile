@@ -13,7 +13,16 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # system lacks are fetched into an ignored cache. Empty: the newest installed.
 PG ?=
 comma := ,
+MAJORS := $(subst $(comma), ,$(PG))
 PG_INSTALL := sh internal/pgcluster/install.sh
+
+# on MAJOR: the environment in which tests, examples and the demo find that
+# server and no other; none for an empty MAJOR.
+on = $(if $(1),TIDEMARK_TEST_PG=$(1) TIDEMARK_PG_BIN="$$($(PG_INSTALL) bin $(1))")
+
+# The packages whose tests start servers.
+INTEGRATION = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' $(PKG) | \
+	awk '/internal\/(pgcluster|demo)/ { print $$1 }')
 
 export TIDEMARK_PG_CACHE := $(shell $(PG_INSTALL) cache)
 ifneq ($(PG),)
@@ -33,7 +42,7 @@ FAULTS       ?= all
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/tidemark
@@ -41,12 +50,23 @@ build: ## build bin/tidemark
 
 .PHONY: postgres
 postgres: ## install a PostgreSQL server where none is, or the majors of PG=16,17,18
-	@$(PG_INSTALL) $(if $(PG),major $(subst $(comma), ,$(PG)),system)
+	@$(PG_INSTALL) $(if $(PG),major $(MAJORS),system)
 
 .PHONY: test
 test: postgres vet fmt-check ## install what is missing, vet, check the format, then every test; PG=16,17,18 chooses servers
 	@$(if $(RACE),,echo 'no C compiler: testing without the race detector' >&2)
-	go test $(RACE) -timeout $(TEST_TIMEOUT) $(PKG)
+	$(call on,$(firstword $(MAJORS))) go test $(RACE) -timeout $(TEST_TIMEOUT) $(PKG)
+	@$(if $(word 2,$(MAJORS)),$(MAKE) --no-print-directory integration PG='$(wordlist 2,99,$(MAJORS))')
+
+# Another server does not make other races in our code: `make test` looks for
+# them on its first one, and here nothing is slowed down by it.
+.PHONY: integration
+integration: postgres ## the tests that start servers, on each of PG=16,17,18, without the race detector
+	@$(if $(MAJORS),,$(error integration: on which servers? PG=16,17,18))failed=0; \
+	for major in $(MAJORS); do \
+		echo "integration tests on PostgreSQL $$major"; \
+		$(call on,$$major) go test -timeout $(TEST_TIMEOUT) $(INTEGRATION) || failed=1; \
+	done; exit $$failed
 
 # -race would cost half of what a run gets done; `make test` has it on.
 .PHONY: torture

