@@ -39,7 +39,8 @@
 // reconnecting, with the reason, while there is none. A connection on which
 // nothing arrives for 40 s, not even a heartbeat, is replaced. Attempts are
 // spaced, with jitter, and by what the daemon asked for (retry). With several
-// addresses a daemon that has had no server for a while is left for the next.
+// addresses a daemon that has had no server for a while, or that waits for the
+// slot which another one reads, is left for the next.
 //
 // What is answered 401, 403, 404 or 410 is a *RefusedError. It ends Run where
 // all addresses refuse before anything was heard; later it halts the streams,

@@ -48,7 +48,7 @@ func isRefusal(status int) bool {
 var (
 	errSilent = errors.New("it has said nothing for too long")
 	errEnded  = errors.New("it has ended the connection")
-	errIdle   = errors.New("it has had no server for a while, and there is another address")
+	errIdle   = errors.New("it has had no server, or not the slot, for a while, and there is another address")
 )
 
 // staleEpochError is a daemon that tells of a history that is over.

@@ -21,8 +21,8 @@ const (
 	// lookAgain is when a stream is asked about again whose daemon did not know
 	// yet what has been allocated.
 	lookAgain = time.Second
-	// hopAfter is how long a daemon may be without a server where there is
-	// another daemon.
+	// hopAfter is how long a daemon may be without a server, or without the slot,
+	// where there is another daemon.
 	hopAfter = 10 * time.Second
 )
 
@@ -297,13 +297,24 @@ func (t *told) gone(p *position) []string {
 	return gone
 }
 
-// consider decides how long to stay where all streams are without a server.
+// consider decides how long to stay where no stream goes on for want of the
+// server or of the slot, which another daemon may have. (A standby's positions
+// may come from its fence; announced ones never do.)
 func (s *session) consider() {
+	wanting := false
 	for _, t := range s.streams {
-		if t.state != follower.StateReconnecting && t.state != follower.StateStarting {
+		switch t.state {
+		case follower.StateFollowing, follower.StateCatchingUp:
 			s.hop = nil
 			return
+		case follower.StateReconnecting, follower.StateStarting, follower.StateStandby:
+			wanting = true
+		case follower.StateHalted: // it would be at another daemon too
 		}
+	}
+	if !wanting {
+		s.hop = nil
+		return
 	}
 	if s.hop == nil && len(s.of.bases) > 1 {
 		s.hop = time.After(hopAfter)

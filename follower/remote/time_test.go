@@ -242,6 +242,29 @@ func TestHopIsQuick(t *testing.T) {
 	})
 }
 
+// A daemon that waits for another one's slot is left for that one: only there do
+// announced positions go on.
+func TestStandbyIsLeftForTheOneThatReadsTheSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		says := func(state follower.State) *pipeListener {
+			return serveRaw(t, func(w http.ResponseWriter, req *http.Request) {
+				write(w, fmt.Sprintf(good, 7)+fmt.Sprintf("event: state\ndata: {\"stream\":\"events\",\"state\":%q}\n\n", state))
+				<-req.Context().Done()
+			}).pipeListener
+		}
+		s := followPipes(t, map[string]*pipeListener{"a": says(follower.StateStandby), "b": says(follower.StateFollowing)}, "a", "b")
+		synctest.Wait()
+		if st := s.Status(); st.State != follower.StateStandby {
+			t.Fatalf("at first: %+v", st)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if st := s.Status(); st.State != follower.StateFollowing {
+			t.Errorf("then: %+v", st)
+		}
+	})
+}
+
 // A daemon without a server is left for another one, but for good only if that
 // is better.
 func TestDaemonWithoutServerIsLeft(t *testing.T) {
