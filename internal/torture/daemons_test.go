@@ -5,88 +5,132 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/cli"
 )
 
-// Followers in processes of their own, that can be killed and frozen. Two of
-// them share a permanent slot: one reads it, the other waits to take over. What
-// they publish is read in the table of kept positions.
+// Daemons: the program itself, in processes that can be killed and frozen. Two
+// of them share a permanent slot: one reads it, the other waits to take over.
+// What they publish is read in the table of kept positions, and over HTTP.
 
 const (
 	daemonTable = "daemon_positions"
-	// envFollower makes the test binary a follower, configured by its value.
-	envFollower = "TIDEMARK_TORTURE_FOLLOWER"
+	// envProgram makes the test binary the program.
+	envProgram = "TIDEMARK_TORTURE_PROGRAM"
 )
 
 // daemon is one such process.
 type daemon struct {
-	w   *world
-	cfg string
-	cmd *exec.Cmd
-	in  io.Closer // its end ends the process
+	w    *world
+	args []string
+	cmd  *exec.Cmd
+	in   io.Closer // its end ends the process
+	http *proxy
+	said *lines
 }
 
-// daemonConfig is what of a configuration crosses over to the process.
-type daemonConfig struct {
-	Database  string
-	Readers   []string
-	Streams   []follower.StreamConfig
-	Slot      follower.SlotConfig
-	Published follower.PublishedConfig
-}
-
-// runDaemon is the process: a follower until standard input ends.
-func runDaemon(text string) error {
-	var c daemonConfig
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return fmt.Errorf("read configuration: %w", err)
-	}
-	f, err := follower.New(follower.Config{
-		Database: c.Database, Readers: c.Readers, Streams: c.Streams, Slot: c.Slot, Published: c.Published,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		return err
-	}
+// runProgram is the process: the program until standard input ends.
+func runProgram() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // nothing comes but its end
 		cancel()
 	}()
-	return f.Run(ctx)
+	return cli.Run(ctx, os.Args[1:], cli.System{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv})
 }
 
 // addDaemons starts two processes that follow like base.
 func (w *world) addDaemons(base follower.Config) {
-	text, err := json.Marshal(daemonConfig{
-		Database: base.Database, Readers: base.Readers, Streams: base.Streams,
-		Slot:      follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark_daemon"},
-		Published: follower.PublishedConfig{Table: "public." + daemonTable},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	for range 2 {
-		d := &daemon{w: w, cfg: string(text)}
+		port := freePort(w.t)
+		d := &daemon{w: w, http: newProxy(w.t, port), said: &lines{}}
+		w.proxies = append(w.proxies, d.http)
+		d.args = []string{"run", "-c", w.daemonConfig(base, port)}
 		if err := d.start(); err != nil {
 			w.t.Fatal(err)
 		}
 		w.daemons = append(w.daemons, d)
-		w.t.Cleanup(func() { d.kill() })
+		w.t.Cleanup(func() {
+			d.kill()
+			if w.t.Failed() {
+				w.t.Logf("the daemon on port %d said at last:\n%s", port, d.said)
+			}
+		})
 	}
 }
 
+// daemonConfig writes a configuration file; JSON is YAML.
+func (w *world) daemonConfig(base follower.Config, port int) string {
+	type object map[string]any
+	var streams []object
+	for _, s := range base.Streams {
+		var tables []object
+		for _, t := range s.Tables {
+			tables = append(tables, object{"name": t.Name, "id_column": t.IDColumn, "instance_column": t.InstanceColumn})
+		}
+		one := object{"name": s.Name, "tables": tables, "direction": "ascending"}
+		if s.Descending {
+			one["direction"] = "descending"
+		}
+		if s.Sequence != "" {
+			one["sequence"] = s.Sequence
+		}
+		if s.Allocation == follower.AllocationAnnounced {
+			one["allocation"], one["writers"] = s.Allocation, s.Writers
+		}
+		streams = append(streams, one)
+	}
+	text, err := json.Marshal(object{
+		"database":  object{"url": base.Database, "readers": base.Readers},
+		"slot":      object{"name": "tidemark_daemon"},
+		"published": object{"table": "public." + daemonTable},
+		"streams":   streams,
+		"http":      object{"listen": fmt.Sprintf("127.0.0.1:%d", port)},
+		"log":       object{"level": "info", "format": "json"},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	file := filepath.Join(w.t.TempDir(), "tidemark.yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return file
+}
+
+// freePort is one that nobody listens on, and none that connections are given.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 10_000 + rand.IntN(10_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
 func (d *daemon) start() error {
-	d.cmd = exec.Command(os.Args[0])
-	d.cmd.Env = append(os.Environ(), envFollower+"="+d.cfg)
+	d.cmd = exec.Command(os.Args[0], d.args...)
+	d.cmd.Env = append(os.Environ(), envProgram+"=1")
+	d.cmd.Stderr = d.said
 	if *logFlag {
 		d.cmd.Stderr = d.w.t.Output()
 	}
@@ -95,9 +139,32 @@ func (d *daemon) start() error {
 		return fmt.Errorf("make pipe: %w", err)
 	}
 	if err := d.cmd.Start(); err != nil {
-		return fmt.Errorf("start follower: %w", err)
+		return fmt.Errorf("start daemon: %w", err)
 	}
 	return nil
+}
+
+// lines are the last bytes of what a process says.
+type lines struct {
+	mu   sync.Mutex // protects text
+	text []byte
+}
+
+const maxLines = 12 << 10
+
+// Write never fails.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, p...)
+	l.text = l.text[max(0, len(l.text)-maxLines):]
+	return len(p), nil
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
 }
 
 // kill ends the process as kill -9 does.
@@ -134,13 +201,13 @@ func (w *world) awaitKept(ctx context.Context, s *stream, id int64) error {
 func daemonKinds() []kind {
 	there := func(w *world) bool { return len(w.daemons) > 0 }
 	return []kind{
-		{name: "kill -9 follower", beside: true, often: true, fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "kill -9 daemon", beside: true, often: true, fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			d := w.daemons[rnd.IntN(len(w.daemons))]
 			d.kill()
 			w.pause(ctx, some(rnd, 2*time.Second))
 			return d.start()
 		}},
-		{name: "both followers killed", fits: there, bring: func(_ context.Context, w *world, _ *rand.Rand) error {
+		{name: "both daemons killed", fits: there, bring: func(_ context.Context, w *world, _ *rand.Rand) error {
 			for _, d := range w.daemons {
 				d.kill()
 			}
@@ -151,10 +218,10 @@ func daemonKinds() []kind {
 			}
 			return nil
 		}},
-		{name: "follower frozen", fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
+		{name: "daemon frozen", fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			d := w.daemons[rnd.IntN(len(w.daemons))]
 			if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-				return fmt.Errorf("freeze follower: %w", err)
+				return fmt.Errorf("freeze daemon: %w", err)
 			}
 			w.pause(ctx, some(rnd, 4*time.Second))
 			return d.cmd.Process.Signal(syscall.SIGCONT)

@@ -157,20 +157,22 @@ func setBack(ctx context.Context, w *world, rnd *rand.Rand) error {
 // startOver lets ids start over, and waits until every follower knows. What
 // came meanwhile below the old position was late, and not the follower's fault.
 func (w *world) startOver(ctx context.Context, s *stream, restart func() error) error {
-	before := make(map[*following]string)
+	before := make(map[source]string)
 	for _, f := range w.followers {
 		w.late(f, s)
-		before[f] = f.current().stream(s).Epoch()
+	}
+	for _, f := range w.sources() {
+		before[f] = f.status(s).Epoch
 	}
 	if err := restart(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
 	defer cancel()
-	for _, f := range w.followers {
-		for f.current().stream(s).Epoch() == before[f] {
+	for _, f := range w.sources() {
+		for now := before[f]; now == "" || now == before[f]; now = f.status(s).Epoch {
 			if ctx.Err() != nil {
-				return fmt.Errorf("%s, stream %s: no new epoch within %s of ids that start over", f.name, s.name, recoverWithin)
+				return fmt.Errorf("%s, stream %s: no new epoch within %s of ids that start over: %+v", f.label(), s.name, recoverWithin, f.status(s))
 			}
 			w.pause(ctx, pollPause)
 		}

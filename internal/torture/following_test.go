@@ -73,6 +73,8 @@ func (i *incarnation) stream(s *stream) *follower.Stream {
 	return found
 }
 
+func (f *following) label() string { return f.name }
+
 // status of a stream in the present incarnation.
 func (f *following) status(s *stream) follower.Status { return f.current().stream(s).Status() }
 

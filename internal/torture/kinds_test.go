@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -122,11 +123,7 @@ func (w *world) bring(ctx context.Context, name string, bring func() error) {
 // unwell says which streams are not well.
 func (w *world) unwell(after string, err error) {
 	w.fail("%s after %s: not well: %v", recoverWithin, after, err)
-	for _, f := range w.followers {
-		for _, s := range w.streams {
-			w.t.Logf("%s: %+v", f.name, f.status(s))
-		}
-	}
+	w.t.Log(w.standing())
 }
 
 // recover writes a row into every stream, and returns once every stream is
@@ -144,10 +141,10 @@ func (w *world) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, f := range w.followers {
+	for _, f := range w.sources() {
 		for _, s := range w.streams {
 			if err := w.awaitPosition(ctx, f, s, ids[s]); err != nil {
-				return err
+				return fmt.Errorf("%s, stream %s: %w", f.label(), s.name, err)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package torture
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -24,12 +23,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if cfg := os.Getenv(envFollower); cfg != "" {
-		if err := runDaemon(cfg); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	if os.Getenv(envProgram) != "" {
+		os.Exit(runProgram())
 	}
 	flag.Parse()
 	goleak.VerifyTestMain(m)

@@ -28,28 +28,33 @@ const readPause = 2 * time.Millisecond
 
 // newReaders makes the readers of a world: of each follower and stream one on
 // the primary; of the one whose positions are kept, one through a Tail, one by
-// the tables of kept positions, and one on the standby that is read.
+// the tables of kept positions, and one on the standby that is read; of the
+// daemons the same over HTTP.
 func (w *world) newReaders() []reader {
 	var all []reader
 	for _, f := range w.followers {
 		for _, s := range w.streams {
 			primary := w.primary.Load
-			all = append(all, &asking{book: newBook(w, f.name+" "+s.name, s), f: f, on: primary})
+			all = append(all, &asking{book: newBook(w, f.name+" "+s.name, s), from: f, on: primary})
 			if !f.kept() {
 				continue
 			}
 			all = append(all,
-				&tailing{book: newBook(w, "tail "+s.name, s), f: f},
+				&tailing{book: newBook(w, "tail "+s.name, s), from: positions{f, s}, database: f.cfg.Database},
 				&looking{book: newBook(w, "kept "+s.name, s), table: keptTable, on: primary})
 			if len(w.daemons) > 0 {
-				all = append(all, &looking{book: newBook(w, "kept by processes "+s.name, s), table: daemonTable, on: primary})
+				all = append(all,
+					&looking{book: newBook(w, "kept by daemons "+s.name, s), table: daemonTable, on: primary},
+					&asking{book: newBook(w, "remote "+s.name, s), from: w.distant, on: primary},
+					&tailing{book: newBook(w, "remote tail "+s.name, s), from: w.distant.stream(s), database: f.cfg.Database})
 			}
 			if w.role != read {
 				continue
 			}
 			standby := func() *pgcluster.Cluster { return w.standby }
 			all = append(all,
-				&asking{book: newBook(w, "standby "+s.name, s), f: f, on: standby, recovers: true},
+				&asking{book: newBook(w, "standby "+s.name, s), from: f, on: standby, recovers: true},
+				&asking{book: newBook(w, "remote standby "+s.name, s), from: w.distant, on: standby, recovers: true},
 				&looking{book: newBook(w, "kept on standby "+s.name, s), table: keptTable, on: standby, recovers: true})
 		}
 	}
@@ -84,7 +89,7 @@ func (x *session) close() {
 type asking struct {
 	*book
 	session
-	f        *following
+	from     source
 	on       func() *pgcluster.Cluster
 	recovers bool // its server is a standby
 }
@@ -102,7 +107,7 @@ func (r *asking) run(ctx context.Context) {
 }
 
 func (r *asking) once(ctx context.Context) error {
-	st := r.f.status(r.s)
+	st := r.from.status(r.s)
 	if !st.Known {
 		return nil
 	}
@@ -233,13 +238,14 @@ func (r *looking) verify(ctx context.Context, end int64) { r.verifyAt(ctx, end) 
 // tailing reads through a Tail.
 type tailing struct {
 	*book
-	f *following
+	from     tail.Positions
+	database string
 }
 
 func (r *tailing) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		t, err := tail.New(tail.Config{
-			Stream: r.s.config(nil), Positions: positions{r.f, r.s}, Database: r.f.cfg.Database,
+			Stream: r.s.config(nil), Positions: r.from, Database: r.database,
 		})
 		if err != nil {
 			r.w.fail("%s: %v", r.name, err)

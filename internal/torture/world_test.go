@@ -47,6 +47,7 @@ type world struct {
 	proxies   []*proxy
 	followers []*following
 	daemons   []*daemon
+	distant   *distant // nil: there is no daemon
 	writers   []*writer
 	allocate  []*allocating
 	readers   []reader
@@ -120,7 +121,7 @@ func (w *world) describe() {
 		kinds = append(kinds, f.name)
 	}
 	w.t.Logf("world of seed %d: pg %d, %s; streams: %s; followers: %s", w.seed, w.primary.Load().Major(),
-		[]string{"alone", "standby read", "standby takes over"}[w.role], strings.Join(names, "; "), strings.Join(kinds, ", ")+fmt.Sprintf(", %d processes", len(w.daemons)))
+		[]string{"alone", "standby read", "standby takes over"}[w.role], strings.Join(names, "; "), strings.Join(kinds, ", ")+fmt.Sprintf(", %d daemons", len(w.daemons)))
 }
 
 // follow starts the followers: one that keeps its positions, and another.
@@ -149,6 +150,7 @@ func (w *world) follow(rnd *rand.Rand) {
 	w.addFollower("permanent", permanent)
 	if w.role != alone || rnd.IntN(3) == 0 {
 		w.addDaemons(base)
+		w.addDistant()
 	}
 	switch {
 	case rnd.IntN(2) == 0 && !w.announced():
@@ -262,6 +264,7 @@ func (w *world) run(d time.Duration, kinds []kind, readers func() []reader) {
 	for _, f := range w.followers {
 		f.stop()
 	}
+	w.distant.stop()
 }
 
 // roundTime is how long writers write without a rest.
@@ -301,9 +304,13 @@ func (w *world) verify(ctx context.Context) {
 		w.fail("write the last rows: %v", err)
 		return
 	}
-	for _, f := range w.followers {
+	for _, f := range w.sources() {
 		for _, s := range w.streams {
 			w.reachesEnd(ctx, f, s, ends[s])
+		}
+	}
+	for _, f := range w.followers {
+		for _, s := range w.streams {
 			w.late(f, s)
 		}
 	}
@@ -361,16 +368,16 @@ func (w *world) mark(ctx context.Context) (map[*stream]int64, error) {
 }
 
 // reachesEnd waits until the position covers the last row.
-func (w *world) reachesEnd(ctx context.Context, f *following, s *stream, last int64) {
+func (w *world) reachesEnd(ctx context.Context, f source, s *stream, last int64) {
 	ctx, cancel := context.WithTimeout(ctx, endWithin)
 	defer cancel()
 	if err := w.awaitPosition(ctx, f, s, last); err != nil {
-		w.fail("%s, stream %s: the position did not reach %d within %s: %+v", f.name, s.name, last, endWithin, f.status(s))
+		w.fail("%s, stream %s: the position did not reach %d within %s: %+v", f.label(), s.name, last, endWithin, f.status(s))
 	}
 }
 
 // awaitPosition returns once the stream is followed and its position covers id.
-func (w *world) awaitPosition(ctx context.Context, f *following, s *stream, id int64) error {
+func (w *world) awaitPosition(ctx context.Context, f source, s *stream, id int64) error {
 	for {
 		st := f.status(s)
 		if st.State == follower.StateFollowing && st.Known && s.outward(st.Position) >= id {
