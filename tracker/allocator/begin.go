@@ -90,6 +90,18 @@ func (a *Allocator) recognise(ctx context.Context, conn *pgx.Conn) error {
 	return a.book.recognise(history, life)
 }
 
+// sameHistory stops the allocator if the answer that it came with is another
+// server's than the one that it knows: none of it may be believed, and nothing
+// announced there. The pool may reach a promoted standby before the lease does.
+// RULES 11 and 19.
+func (a *Allocator) sameHistory(history string) error {
+	err := a.book.same(history)
+	if err != nil {
+		a.fail(err)
+	}
+	return err
+}
+
 // readFlushed reads the sequence and has what it read put on disk: a claim may
 // count only what a crash cannot take back. RULES 17.
 func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, error) {

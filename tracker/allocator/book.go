@@ -39,6 +39,18 @@ func (b *book) recognise(history, life string) error {
 	return b.writer.Recognise(history, life)
 }
 
+func (b *book) history() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writer.History()
+}
+
+func (b *book) same(history string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writer.Same(history)
+}
+
 func (b *book) registration(last int64) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

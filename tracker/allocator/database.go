@@ -58,10 +58,13 @@ func (db *database) writeStatements() {
 	db.draw = "SELECT nextval($1::oid::regclass) FROM " + table + ", generate_series(1, $2::int8)" +
 		" WHERE stream_name = $3 AND instance_name = $4"
 	db.own = "SELECT stream_id FROM " + table + row
-	insert := "INSERT INTO " + table + " AS stored (stream_name, instance_name, stream_id) VALUES ($1, $2, $3)" +
-		" ON CONFLICT (stream_name, instance_name) DO "
-	db.register = insert + "NOTHING"
-	db.upsert = insert + "UPDATE SET stream_id = excluded.stream_id WHERE stored.stream_id " + further + " excluded.stream_id"
+	db.register = "INSERT INTO " + table + " (stream_name, instance_name, stream_id) VALUES ($1, $2, $3)" +
+		" ON CONFLICT (stream_name, instance_name) DO NOTHING"
+	// Only on the server that the position is of: what it answers tells.
+	db.upsert = "WITH here AS MATERIALIZED (SELECT (" + histories + ") AS history), put AS (INSERT INTO " + table +
+		" AS stored (stream_name, instance_name, stream_id) SELECT $1::text, $2::text, $3::int8 FROM here WHERE history = $4" +
+		" ON CONFLICT (stream_name, instance_name) DO UPDATE SET stream_id = excluded.stream_id" +
+		" WHERE stored.stream_id " + further + " excluded.stream_id) SELECT history FROM here"
 	db.positions = "SELECT instance_name, stream_id FROM " + table + " WHERE stream_name = $1"
 	// Rows that another process removes at this moment are skipped: nobody
 	// waits, and nobody gets a serialization failure.
@@ -217,13 +220,22 @@ func (db *database) drawIDs(ctx context.Context, conn *pgx.Conn, n int) (ids []i
 }
 
 // announce stores the position, which is on disk when it returns: a reader that
-// saw it must not find a lower one after a crash.
-func (db *database) announce(ctx context.Context, value int64) error {
+// saw it must not find a lower one after a crash. It is stored only on a server
+// of that history; the one that answered is returned.
+func (db *database) announce(ctx context.Context, value int64, history string) (found string, err error) {
 	b := &pgx.Batch{}
 	b.Queue(`SELECT set_config('synchronous_commit', 'local', true)`)
-	b.Queue(db.upsert, db.cfg.Stream, db.cfg.Instance, db.cfg.outward(value))
-	if err := db.pool.SendBatch(ctx, b).Close(); err != nil {
-		return fmt.Errorf("announce position %d: %w", db.cfg.outward(value), err)
+	b.Queue(db.upsert, db.cfg.Stream, db.cfg.Instance, db.cfg.outward(value), history)
+	answers := db.pool.SendBatch(ctx, b)
+	_, err = answers.Exec()
+	if err == nil {
+		err = answers.QueryRow().Scan(&found)
 	}
-	return nil
+	if closing := answers.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return "", fmt.Errorf("announce position %d: %w", db.cfg.outward(value), err)
+	}
+	return found, nil
 }

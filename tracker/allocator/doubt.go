@@ -72,8 +72,11 @@ func (a *Allocator) endDoubts(n int, now time.Time) {
 
 // outcomes asks what became of transactions. One that is committed is visible
 // by then: the server looks first whether it is still in progress. Of one so
-// old that the server has forgotten it, it says NULL: it has ended.
-const outcomes = `SELECT x, coalesce(pg_xact_status(x::xid8), 'ended') <> 'in progress' FROM unnest($1::text[]) AS t (x)`
+// old that the server has forgotten it, it says NULL: it has ended. In another
+// history the numbers are other transactions', or nobody's yet: it is not asked.
+const outcomes = `WITH here AS MATERIALIZED (SELECT (` + histories + `) AS history)
+SELECT x, history, history <> $2 OR coalesce(CASE WHEN history = $2 THEN pg_xact_status(x::xid8) END, 'ended') <> 'in progress'
+FROM here, unnest($1::text[]) AS t (x)`
 
 // resolveTransactions finishes the entries whose transactions have ended. It
 // reports how many were asked about, and how many of those somebody waits for.
@@ -87,21 +90,27 @@ func (a *Allocator) resolveTransactions(ctx context.Context) (asked, waiting int
 	if len(xids) == 0 {
 		return 0, 0, nil
 	}
-	rows, err := a.db.pool.Query(ctx, outcomes, xids)
-	if err != nil {
-		return len(xids), waiting, fmt.Errorf("ask what became of transactions: %w", err)
-	}
-	ended := make(map[string]bool, len(xids))
-	var x string
-	var over bool
-	_, err = pgx.ForEachRow(rows, []any{&x, &over}, func() error {
-		ended[x] = over
-		return nil
-	})
+	ended, err := a.outcomes(ctx, xids)
 	if err != nil {
 		return len(xids), waiting, fmt.Errorf("ask what became of transactions: %w", err)
 	}
 	return len(xids), waiting - a.finishEnded(entries, ended, time.Now()), nil
+}
+
+// outcomes tells of each transaction whether it has ended.
+func (a *Allocator) outcomes(ctx context.Context, xids []string) (ended map[string]bool, err error) {
+	rows, err := a.db.pool.Query(ctx, outcomes, xids, a.book.history())
+	if err != nil {
+		return nil, err
+	}
+	ended = make(map[string]bool, len(xids))
+	var x, history string
+	var over bool
+	_, err = pgx.ForEachRow(rows, []any{&x, &history, &over}, func() error {
+		ended[x] = over
+		return a.sameHistory(history)
+	})
+	return ended, err
 }
 
 // boundEntry is an entry that the database is to be asked about, as it was.

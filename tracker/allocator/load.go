@@ -58,8 +58,11 @@ func (a *Allocator) refresh(ctx context.Context) error {
 			writing = nil
 		}
 	}
-	positions, err := a.db.readPositions(ctx)
+	positions, history, err := a.db.readPositions(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.sameHistory(history); err != nil {
 		return err
 	}
 	if writing != nil {
@@ -100,15 +103,34 @@ func (l *loader) waits() bool {
 }
 
 // readPositions returns the writers' positions as the sequence counts: stored
-// ones, or their newest rows where none are stored.
-func (db *database) readPositions(ctx context.Context) (map[string]int64, error) {
+// ones, or their newest rows where none are stored; and the history of the
+// server that they are on.
+func (db *database) readPositions(ctx context.Context) (positions map[string]int64, history string, err error) {
 	query, args := db.positions, []any{db.cfg.Stream}
 	if !db.cfg.keepsPositions() {
 		query, args = db.newest, nil
 	}
-	rows, err := db.pool.Query(ctx, query, args...)
+	b := &pgx.Batch{}
+	b.Queue(query, args...)
+	b.Queue(histories)
+	answers := db.pool.SendBatch(ctx, b)
+	positions, err = db.scanPositions(answers)
+	if err == nil {
+		err = answers.QueryRow().Scan(&history)
+	}
+	if closing := answers.Close(); err == nil {
+		err = closing
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read positions: %w", err)
+		return nil, "", fmt.Errorf("read positions: %w", err)
+	}
+	return positions, history, nil
+}
+
+func (db *database) scanPositions(answers pgx.BatchResults) (map[string]int64, error) {
+	rows, err := answers.Query()
+	if err != nil {
+		return nil, err
 	}
 	positions := make(map[string]int64)
 	var name string
@@ -117,10 +139,7 @@ func (db *database) readPositions(ctx context.Context) (map[string]int64, error)
 		positions[name] = max(positions[name], db.cfg.inward(position), 0)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read positions: %w", err)
-	}
-	return positions, nil
+	return positions, err
 }
 
 // loadRows reads the rows beyond the minimum. While a listed writer has no

@@ -253,8 +253,12 @@ func (a *Allocator) announce(ctx context.Context) error {
 		return nil
 	}
 	b.upserts++
+	history := b.writer.History()
 	b.mu.Unlock()
-	err := a.db.announce(ctx, value)
+	found, err := a.db.announce(ctx, value, history)
+	if err == nil {
+		err = a.sameHistory(found)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {

@@ -44,7 +44,12 @@ func (l *logs) has(what string) bool {
 
 func (s *site) newPool(further string) *pgxpool.Pool {
 	s.t.Helper()
-	cfg, err := pgxpool.ParseConfig(s.cluster.URL("", "") + "&pool_max_conns=24" + further)
+	return s.newPoolOn(s.cluster.URL("", "") + further)
+}
+
+func (s *site) newPoolOn(url string) *pgxpool.Pool {
+	s.t.Helper()
+	cfg, err := pgxpool.ParseConfig(url + "&pool_max_conns=24")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -33,15 +33,30 @@ func NewWriter() *Writer { return &Writer{Ledger: New()} }
 // Recognise compares the server with the one of the last life: its history
 // (system and timeline), and its life, which ends with a crash.
 func (w *Writer) Recognise(history, life string) error {
-	if w.history != "" && w.history != history {
-		return fmt.Errorf("system and timeline are %q, not %q: %w", history, w.history, ErrHistory)
+	if err := w.Same(history); err != nil {
+		return err
 	}
 	if w.life != "" && w.life != life {
 		if err := w.Crashed(); err != nil {
 			return err
 		}
 	}
-	w.history, w.life = history, life
+	w.life = life
+	return nil
+}
+
+// History is the server's, system and timeline; "" before any has answered.
+func (w *Writer) History() string { return w.history }
+
+// Same is the error that an answer from a server of that history means: nil
+// from the one that is known, or the first.
+func (w *Writer) Same(history string) error {
+	if w.history == "" {
+		w.history = history
+	}
+	if w.history != history {
+		return fmt.Errorf("system and timeline are %q, not %q: %w", history, w.history, ErrHistory)
+	}
 	return nil
 }
 
