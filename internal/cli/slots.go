@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,24 +108,12 @@ func slotTable(r slots.Report) string {
 	if len(r.Slots) == 0 {
 		return "the server has no logical slots\n"
 	}
-	var rows strings.Builder
-	w := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "SLOT\tDATABASE\tACTIVE\tRETAINED\tLAG\tVERDICT\tREASON") // into memory
+	g := newGrid("SLOT", "DATABASE", "ACTIVE", "RETAINED", "LAG", "VERDICT", "REASON")
 	for _, s := range r.Slots {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(s.Name), printable(s.Database), reader(s),
-			humanSize(s.RetainedBytes), humanSize(s.ConfirmedLagBytes), s.Verdict, printable(s.Reason))
+		g.row(slotNotes(s, r.Time), s.Name, s.Database, reader(s),
+			humanSize(s.RetainedBytes), humanSize(s.ConfirmedLagBytes), string(s.Verdict), s.Reason)
 	}
-	_ = w.Flush()
-	header, rest, _ := strings.Cut(rows.String(), "\n")
-	var b strings.Builder
-	b.WriteString(header + "\n")
-	for i, row := range strings.Split(strings.TrimSuffix(rest, "\n"), "\n") {
-		b.WriteString(row + "\n")
-		for _, note := range slotNotes(r.Slots[i], r.Time) {
-			b.WriteString("    " + printable(note) + "\n")
-		}
-	}
-	return b.String()
+	return g.String()
 }
 
 // reader is who reads the slot.

@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,27 +42,11 @@ func statusCommand(sys System) *cobra.Command {
 // table shows streams to a person: a row each, and below it what holds the
 // position back and what is wrong.
 func table(streams []client.Stream, now time.Time) string {
-	var rows strings.Builder
-	w := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "STREAM\tSTATE\tPOSITION\tALLOCATED\tBEHIND") // into memory
+	g := newGrid("STREAM", "STATE", "POSITION", "ALLOCATED", "BEHIND")
 	for _, s := range streams {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(s.Name), printable(string(s.State)),
-			number(s.Position), number(s.Allocated), behind(s))
+		g.row(notes(s, now), s.Name, string(s.State), number(s.Position), number(s.Allocated), behind(s))
 	}
-	_ = w.Flush()
-	header, rest, _ := strings.Cut(rows.String(), "\n")
-	var b strings.Builder
-	b.WriteString(header + "\n")
-	for i, row := range strings.Split(strings.TrimSuffix(rest, "\n"), "\n") {
-		if i >= len(streams) {
-			break
-		}
-		b.WriteString(row + "\n")
-		for _, note := range notes(streams[i], now) {
-			b.WriteString("    " + printable(note) + "\n")
-		}
-	}
-	return b.String()
+	return g.String()
 }
 
 // notes are the lines below a stream's row.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,19 +13,15 @@ import (
 	"github.com/tidemark-pg/tidemark/internal/logging"
 )
 
-const (
-	// redraw spaces two pictures: a terminal shows no more.
-	redraw = 100 * time.Millisecond
-	// refresh is how often the picture is drawn where nothing moves: ages grow.
-	refresh = time.Second
-	// again is how long a daemon that has gone is left alone.
-	again = time.Second
-)
+// again is how long a daemon that has gone is left alone.
+const again = time.Second
 
 func watchCommand(sys System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "watch", Short: "show the streams of a running daemon as they move", Args: exactly(),
-		Long: "watch shows a live table on a terminal, and elsewhere a line for each move.\nIt ends at SIGINT or SIGTERM.",
+		Long: "watch shows on a terminal how the streams move, what holds them back, and what is\n" +
+			"wrong with which slot; elsewhere it prints a line for each move. It ends at\n" +
+			"SIGINT or SIGTERM.",
 	}
 	daemon := remoteFlags(cmd, sys)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -39,10 +34,10 @@ func watchCommand(sys System) *cobra.Command {
 		if _, err := c.Streams(cmd.Context()); err != nil {
 			return finished(err)
 		}
-		w := &watcher{client: c, out: sys.Stdout}
 		if logging.IsTerminal(sys.Stdout) {
-			return finished(w.picture(cmd.Context()))
+			return finished(newScreen(c, sys.Stdout).run(cmd.Context()))
 		}
+		w := &watcher{client: c, out: sys.Stdout}
 		return finished(w.lines(cmd.Context()))
 	}
 	return cmd
@@ -56,7 +51,7 @@ func finished(err error) error {
 	return err
 }
 
-// watcher shows one daemon until its context ends.
+// watcher prints what one daemon tells, until its context ends.
 type watcher struct {
 	client *client.Client
 	out    io.Writer
@@ -93,66 +88,6 @@ func (w *watcher) line(e client.Event) error {
 		text += ": " + e.Reason
 	}
 	_, err := fmt.Fprintln(w.out, printable(text))
-	return err
-}
-
-// picture draws the table anew after each event, and once a second.
-func (w *watcher) picture(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	moved := make(chan struct{}, 1)
-	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		w.listen(ctx, moved)
-	}()
-	defer func() { cancel(); <-listening }()
-	if _, err := io.WriteString(w.out, "\x1b[2J"); err != nil { // what was there before
-		return err
-	}
-	for {
-		if err := w.draw(ctx); err != nil {
-			return err
-		}
-		pause(ctx, redraw)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-moved:
-		case <-time.After(refresh):
-		}
-	}
-}
-
-// listen tells of every event; a daemon that has gone is waited for.
-func (w *watcher) listen(ctx context.Context, moved chan<- struct{}) {
-	for ctx.Err() == nil {
-		// Why it ended the next picture shows, which asks the daemon too.
-		_ = w.client.Events(ctx, func(client.Event) {
-			select {
-			case moved <- struct{}{}:
-			default:
-			}
-		})
-		pause(ctx, again)
-	}
-}
-
-// draw draws the table, or why there is none.
-func (w *watcher) draw(ctx context.Context) error {
-	streams, err := w.client.Streams(ctx)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	now := time.Now()
-	text := table(streams, now)
-	if err != nil {
-		text = printable(oneLine(err)) + "\n"
-	}
-	// Home, the picture, and away with what is left of the one before.
-	const home, clearToEnd, clearBelow = "\x1b[H", "\x1b[K\n", "\x1b[J"
-	text = strings.ReplaceAll(now.Format(time.TimeOnly)+"\n\n"+text, "\n", clearToEnd)
-	_, err = io.WriteString(w.out, home+text+clearBelow)
 	return err
 }
 

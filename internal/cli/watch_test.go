@@ -19,12 +19,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // screen passes on what is drawn.
-type screen chan string
+type display chan string
 
-func (s screen) Write(b []byte) (int, error) { s <- string(b); return len(b), nil }
+func (s display) Write(b []byte) (int, error) { s <- string(b); return len(b), nil }
 
 // await reads the screen until it shows the text.
-func (s screen) await(t *testing.T, text string) {
+func (s display) await(t *testing.T, text string) {
 	t.Helper()
 	late := time.After(10 * time.Second)
 	for {
@@ -57,10 +57,10 @@ func TestPictureFollowsMovesAndADaemonThatGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := make(screen)
+	shown := make(display)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- (&watcher{client: c, out: shown}).picture(ctx) }()
+	go func() { ended <- newScreen(c, shown).run(ctx) }()
 	shown.await(t, "\x1b[2J")
 	shown.await(t, "events  following  0 ")
 	source[0].Move(1234)

@@ -52,7 +52,9 @@ func behind(s client.Stream) string {
 	if s.Position == nil || s.Allocated == nil {
 		return "-"
 	}
-	// One of them is the other's mirror image in a descending stream.
-	d := *s.Allocated - *s.Position
-	return strconv.FormatInt(max(d, -d), 10)
+	return strconv.FormatInt(distance(*s.Allocated, *s.Position), 10)
 }
+
+// distance is how many ids lie between two; those of a descending stream are
+// negative.
+func distance(a, b int64) int64 { return max(a-b, b-a) }

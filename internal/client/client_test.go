@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -160,5 +161,21 @@ func TestAddresses(t *testing.T) {
 		if _, err := client.New(bad, ""); err == nil || strings.Contains(err.Error(), "u:p") {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+}
+
+func TestSlots(t *testing.T) {
+	c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/slots" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		_, _ = io.WriteString(w, `{"slots":[{"name":"tidemark","restart_lsn":"0/1A0","retained_bytes":64,"verdict":"stalled","reason":"why"}]}`)
+	}))
+	found, err := c.Slots(t.Context())
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if s := found[0]; s.Name != "tidemark" || s.RestartLSN.String() != "0/1A0" || *s.RetainedBytes != 64 || s.Verdict != "stalled" || s.Reason != "why" {
+		t.Errorf("%+v", s)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/follower/slots"
 )
 
 // Stream is what the daemon tells of a stream. A nil pointer is unknown.
@@ -29,15 +30,28 @@ func (c *Client) StreamsJSON(ctx context.Context) ([]byte, error) {
 
 // Streams returns every stream in the order of the daemon's configuration.
 func (c *Client) Streams(ctx context.Context) ([]Stream, error) {
-	body, err := c.StreamsJSON(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var all struct{ Streams []Stream }
-	if err := json.Unmarshal(body, &all); err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", c.base, err)
+	err := c.read(ctx, "/v1/streams", &all)
+	return all.Streams, err
+}
+
+// Slots returns every logical slot of the server that the daemon follows.
+func (c *Client) Slots(ctx context.Context) ([]slots.Slot, error) {
+	var all struct{ Slots []slots.Slot }
+	err := c.read(ctx, "/v1/slots", &all)
+	return all.Slots, err
+}
+
+// read asks for a path and reads its answer into one that JSON fits into.
+func (c *Client) read(ctx context.Context, path string, into any) error {
+	body, err := c.body(ctx, path, patience)
+	if err != nil {
+		return err
 	}
-	return all.Streams, nil
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", c.base, err)
+	}
+	return nil
 }
 
 // Target is what to wait for.
