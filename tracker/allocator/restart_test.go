@@ -12,7 +12,8 @@ import (
 func TestSecondProcessIsRefusedAndTheHolderNamed(t *testing.T) {
 	t.Parallel()
 	s := server(t)
-	_, kill := s.process("hold")
+	holding := s.companion("hold")
+	holding.hear()
 	_, err := Open(t.Context(), s.pool, s.config("a"))
 	var held *HeldError
 	if !errors.As(err, &held) || held.PID == 0 || held.Application != "twin" {
@@ -21,7 +22,7 @@ func TestSecondProcessIsRefusedAndTheHolderNamed(t *testing.T) {
 	if !strings.Contains(err.Error(), strconv.Itoa(int(held.PID))) {
 		t.Errorf("error does not name the holder: %v", err)
 	}
-	kill()
+	holding.kill()
 	s.open(s.config("a")) // the name is free again
 }
 
@@ -33,15 +34,12 @@ func TestBackendOutlivesItsClient(t *testing.T) {
 		s := server(t)
 		blocker := s.connect()
 		mustExec(t, blocker, "BEGIN; LOCK TABLE foobar IN SHARE MODE")
-		said, kill := s.process("insert")
-		id, err := strconv.ParseInt(said, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
+		writing := s.companion("insert")
+		id := writing.number()
 		s.await("the insert is blocked", func() bool {
 			return s.number("SELECT count(*) FROM pg_locks WHERE relation = 'foobar'::regclass AND NOT granted") == 1
 		})
-		kill()
+		writing.kill()
 		a := s.open(s.config("a", writers...))
 		later := s.write2(a) // ids are handed out meanwhile
 		s.stays("nothing is announced past the open id", func() bool {

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"strings"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,8 +20,8 @@ const (
 	urlVariable  = "TIDEMARK_ALLOCATOR_URL"
 )
 
-// playRole opens an allocator as "a". It then says what id it drew, if it is to
-// draw one, and inserts its row; and waits to be killed.
+// playRole opens an allocator as "a" and plays the role; else it says what id it
+// drew, inserts its row, and waits to be killed.
 func playRole() error {
 	ctx := context.Background()
 	pool, err := pgxpool.New(ctx, os.Getenv(urlVariable))
@@ -30,9 +32,14 @@ func playRole() error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv(roleVariable) == "hold" {
+	switch os.Getenv(roleVariable) {
+	case "hold":
 		fmt.Println("held")
 		select {}
+	case "twin", "bound twin":
+		return playTwin(ctx, pool, a)
+	case "between":
+		return playBetween(ctx, pool, a)
 	}
 	return a.With(ctx, 1, func(ctx context.Context, ids []int64) error {
 		fmt.Println(ids[0])
@@ -42,38 +49,94 @@ func playRole() error {
 	})
 }
 
-// process starts the test program in a role and returns what it says first. The
-// returned function kills it; it is killed in any case when the test ends.
-func (s *site) process(role string) (said string, kill func()) {
+// companion is the test program as a process of its own, in a role.
+type companion struct {
+	s    *site
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	said chan string // its lines; closed when it has ended
+}
+
+// companion starts one; it is killed when the test ends.
+func (s *site) companion(role string) *companion {
 	s.t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c := exec.Command(program)
-	c.Env = append(os.Environ(), roleVariable+"="+role, urlVariable+"="+s.cluster.URL("", "")+"&application_name=twin")
-	c.Stderr = os.Stderr
-	out, err := c.StdoutPipe()
+	p := &companion{s: s, cmd: exec.Command(program), said: make(chan string, 100)}
+	p.cmd.Env = append(os.Environ(), roleVariable+"="+role, urlVariable+"="+s.cluster.URL("", "")+"&application_name=twin")
+	p.cmd.Stderr = os.Stderr
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
+	if err := p.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	killed := false
-	kill = func() {
-		if !killed {
-			killed = true
-			_ = c.Process.Kill() // may have ended
-			_ = c.Wait()         // says that it was killed
+	go func() {
+		defer close(p.said)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			p.said <- lines.Text()
 		}
+	}()
+	s.t.Cleanup(p.kill)
+	return p
+}
+
+// hear returns the next line.
+func (p *companion) hear() string {
+	p.s.t.Helper()
+	select {
+	case line, more := <-p.said:
+		if !more {
+			p.s.t.Fatal("the process has ended")
+		}
+		return line
+	case <-time.After(2 * patience):
+		p.s.t.Fatal("the process says nothing")
 	}
-	s.t.Cleanup(kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
+	return ""
+}
+
+// number is the next line as a number.
+func (p *companion) number() int64 {
+	p.s.t.Helper()
+	line := p.hear()
+	n, err := strconv.ParseInt(line, 10, 64)
 	if err != nil {
-		s.t.Fatalf("process %q said nothing: %v", role, err)
+		p.s.t.Fatalf("the process says %q", line)
 	}
-	return strings.TrimSpace(line), kill
+	return n
+}
+
+// tell lets the process go on that waits for a line.
+func (p *companion) tell() {
+	p.s.t.Helper()
+	if _, err := io.WriteString(p.in, "\n"); err != nil {
+		p.s.t.Fatal(err)
+	}
+}
+
+func (p *companion) signal(sig os.Signal) {
+	p.s.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.s.t.Fatal(err)
+	}
+}
+
+// kill kills the process, and waits until it has gone.
+func (p *companion) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill() // may have ended
+		for range p.said {       // the pipe must be read to its end first
+			continue
+		}
+		_ = p.cmd.Wait() // says that it was killed
+	}
 }
 
 // crash ends an allocator as the death of its process would.
