@@ -36,10 +36,11 @@ func newNonce() string {
 
 // recall reads what was kept, and enrols the streams under this footing, where
 // it is a new one. Where the table cannot be used it says so, and the streams
-// go on without: keeping positions is a help and no condition.
-func (w *warden) recall(ctx context.Context, before, g *footing) []kept {
+// go on without: keeping positions is a help and no condition. An error is a
+// lost connection: then the next one finds out.
+func (w *warden) recall(ctx context.Context, before, g *footing) ([]kept, error) {
 	if w.cfg.Published.Table == "" || before != nil && before.epoch == g.epoch && equalTargets(before, g) {
-		return nil
+		return nil, nil
 	}
 	all := make([]kept, len(w.streams))
 	for i := range w.streams {
@@ -47,14 +48,17 @@ func (w *warden) recall(ctx context.Context, before, g *footing) []kept {
 			continue
 		}
 		k, err := w.enrol(ctx, g, i)
+		if err != nil && w.conn.IsClosed() && ctx.Err() == nil {
+			return nil, err
+		}
 		if err != nil {
 			w.cfg.Logger.Warn("published positions are not kept: run tidemark setup, or set published.table to \"\"",
 				"table", w.cfg.Published.Table, "reason", server.OneLine(err))
-			return nil
+			return nil, nil
 		}
 		all[i] = k
 	}
-	return all
+	return all, nil
 }
 
 func equalTargets(a, b *footing) bool {

@@ -70,3 +70,32 @@ func TestADaemonLearnsFromTheTableThatIdsStartedOver(t *testing.T) {
 	b.until("the new position is kept under the new epoch", "SELECT position = 2 AND nonce = 'another' AND epoch LIKE '%/another' FROM tidemark_positions")
 	b.await(s, "the new epoch", func(st follower.Status) bool { return st.Known && strings.HasSuffix(st.Epoch, "/another") })
 }
+
+// A connection that is lost while the stream is enrolled is no reason to go on
+// without keeping positions, and under another epoch.
+func TestAConnectionLostWhileEnrolling(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	s, stop := b.run(keptConfig(b.url))
+	b.following(s)
+	b.reach(s, b.insert(b.sql, "a"))
+	epoch := s.Epoch()
+	stop()
+
+	holder := b.connect()
+	_, err := holder.Exec(t.Context(), "BEGIN; SELECT FROM tidemark_positions FOR UPDATE")
+	b.ok(err)
+	_, s = b.follow(keptConfig(b.url))
+	waiting := "FROM pg_stat_activity WHERE application_name LIKE 'tidemark%' AND wait_event_type = 'Lock'"
+	b.until("it waits for the row", "SELECT count(*) = 1 "+waiting)
+	b.exec("SELECT pg_terminate_backend(pid) " + waiting)
+	_, err = holder.Exec(t.Context(), "COMMIT")
+	b.ok(err)
+	b.following(s)
+	id := b.insert(b.sql, "a")
+	b.reach(s, id)
+	if s.Epoch() != epoch {
+		t.Errorf("epoch %s, was %s", s.Epoch(), epoch)
+	}
+	b.until("the position is kept", "SELECT position = $1 FROM tidemark_positions", id)
+}

@@ -159,7 +159,10 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 		return problem
 	}
 	g := &footing{identity: id, epoch: e, catalog: snapshot}
-	kept := w.recall(ctx, before, g)
+	kept, err := w.recall(ctx, before, g)
+	if err != nil {
+		return err
+	}
 	if err := w.lay(g); err != nil {
 		return err
 	}
