@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -61,7 +60,7 @@ type Server struct {
 	access      *access                     // nil: everybody is let in
 	certificate *reloaded[*tls.Certificate] // nil: no TLS
 	crossOrigin *http.CrossOriginProtection
-	pages       *template.Template
+	pages       *pages
 	hub         *hub
 
 	stopping context.Context // ends when the server begins to stop
@@ -107,7 +106,7 @@ func (s *Server) readFiles(cfg Config) (err error) {
 	if s.certificate, err = newCertificate(cfg.CertFile, cfg.KeyFile, s.logger); err != nil {
 		return err
 	}
-	s.pages, err = parsePages()
+	s.pages, err = newPages()
 	return err
 }
 

@@ -1,0 +1,95 @@
+package pagetest
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemark-pg/tidemark/internal/pgcluster"
+	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
+)
+
+// shared is what the tests have in common: it is begun by the first that needs
+// it and ends with the last.
+type shared struct {
+	begin   sync.Once
+	err     error
+	closing []func() // the last first
+
+	browser context.Context
+	cluster *pgcluster.Cluster
+	daemon  *daemon
+}
+
+var common shared
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	common.end()
+	os.Exit(code)
+}
+
+// use begins what the tests have in common. Without a browser the test is skipped.
+func use(t *testing.T) *shared {
+	t.Helper()
+	if findChromium() == "" {
+		t.Skip("no Chromium: install chromium, or name one in TIDEMARK_CHROMIUM, to test the page")
+	}
+	common.begin.Do(func() {
+		for _, step := range []func() error{common.startBrowser, common.startServer, common.startDaemon} {
+			if common.err = step(); common.err != nil {
+				return
+			}
+		}
+	})
+	if common.err != nil {
+		t.Fatal(common.err)
+	}
+	return &common
+}
+
+func (c *shared) atEnd(f func()) { c.closing = append([]func(){f}, c.closing...) }
+
+func (c *shared) end() {
+	for _, f := range c.closing {
+		f()
+	}
+}
+
+// startServer starts a server that has the tables.
+func (c *shared) startServer() (err error) {
+	var o pgcluster.Options
+	pgtest.Setting("fsync", "off")(&o)
+	pgtest.Setting("max_prepared_transactions", "10")(&o)
+	ctx := context.Background()
+	if c.cluster, err = pgcluster.Start(ctx, o); err != nil {
+		return err
+	}
+	c.atEnd(func() { _ = c.cluster.Close() })
+	conn, err := pgx.Connect(ctx, c.cluster.URL("", ""))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, table := range tables() {
+		if _, err := conn.Exec(ctx, "CREATE TABLE "+table+" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, instance_name text)"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startDaemon starts the daemon that most tests look at.
+func (c *shared) startDaemon() (err error) {
+	text := config(c.cluster, "{name: page}", "{listen: '127.0.0.1:0'}")
+	if err = command("setup", text); err != nil {
+		return err
+	}
+	if c.daemon, err = startDaemon(text); err == nil {
+		c.atEnd(func() { _ = c.daemon.stop() })
+	}
+	return err
+}
