@@ -31,11 +31,12 @@ type condition struct {
 // neither slot nor publication. What is missing is named all the same, for
 // nobody but the fence watches the stream then.
 func (c condition) state() (State, string) {
+	missing := cmp.Or(c.lost, c.waiting, c.behind)
 	switch {
 	case c.halted != "":
 		return StateHalted, c.halted
-	case !c.known:
-		return StateStarting, cmp.Or(c.lost, c.waiting, c.behind)
+	case !c.known && (missing != "" || c.standby == ""):
+		return StateStarting, cmp.Or(missing, c.unread)
 	case c.lost != "":
 		return StateReconnecting, c.lost
 	case c.behind != "":

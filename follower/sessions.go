@@ -273,6 +273,7 @@ func (l *listener) Phase(p session.Phase) {
 		l.cfg.Logger.Info("reading the slot", "slot", l.cfg.Slot.Name)
 	case session.Creating, session.Skipping:
 		l.cfg.Logger.Info(p.Detail)
+		l.unread(StateReconnecting, p.Detail)
 	}
 	l.reached.Store(true)
 	request(l.probe)
@@ -307,10 +308,12 @@ func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
 // loadAnnounced loads stream i, and what is being registered in the background
 // as soon as that has ended.
 func (l *listener) loadAnnounced(ctx context.Context, conn *pgx.Conn, i int) error {
+	l.streams[i].update(func(c *condition) { c.unread = "its positions and rows are being loaded" })
 	registering, err := loader{l, i, conn}.first(ctx)
 	if err != nil {
 		return err
 	}
+	l.streams[i].update(func(c *condition) { c.unread = "" })
 	l.lives[i].become()
 	if len(registering) == 0 {
 		return nil

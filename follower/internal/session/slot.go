@@ -88,10 +88,8 @@ func (s *session) inspect(ctx context.Context) (found, error) {
 // create makes the slot on the replication connection. The server waits for
 // every open write transaction first (DESIGN fact 5), however long that takes.
 func (s *session) create(ctx context.Context) error {
-	s.Receiver.Phase(Phase{
-		Step:   Creating,
-		Detail: fmt.Sprintf("slot %q is being made, which waits for the write transactions that are open", s.Slot.Name),
-	})
+	s.Receiver.Phase(s.making("the write transactions that are open"))
+	defer s.tellWaits(ctx)()
 	// https://www.postgresql.org/docs/current/protocol-replication.html
 	command := "CREATE_REPLICATION_SLOT " + pgx.Identifier{s.Slot.Name}.Sanitize()
 	if s.Slot.Temporary {
@@ -106,6 +104,11 @@ func (s *session) create(ctx context.Context) error {
 		return fmt.Errorf("make slot %q: %w", s.Slot.Name, err)
 	}
 	return nil
+}
+
+// making says that the slot is being made, and whom that waits for.
+func (s *session) making(writers string) Phase {
+	return Phase{Step: Creating, Detail: fmt.Sprintf("slot %q is being made, which waits for %s", s.Slot.Name, writers)}
 }
 
 func (s *session) drop(ctx context.Context) error {
