@@ -280,8 +280,10 @@ func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now ti
 		w.readers.publish(p.life, w.id.Geometry.End(settled.Seen), func() bool { p.life.settle(settled, now); return false })
 	case done:
 		moved = p.life.settle(settled, now)
-	case r.Last == 0:
-		p.life.become() // nothing was ever drawn, so nothing is missing
+	case p.life.position() >= r.Last:
+		// Nothing was ever drawn, or all of it has come through the slot: no
+		// later fence would say more.
+		p.life.become()
 	}
 	moved = moved || p.life.position() != p.before
 	unsettled = p.life.reading(r.Last, &p.line, r.Holders, now) || !p.life.isKnown()
