@@ -21,9 +21,10 @@ const (
 	// lookAgain is when a stream is asked about again whose daemon did not know
 	// yet what has been allocated.
 	lookAgain = time.Second
-	// hopAfter is how long a daemon may be without a server, or without the slot,
-	// where there is another daemon.
+	// hopAfter is how long a daemon may be without a server where there is
+	// another daemon, hopSoon how long without the slot that another one reads.
 	hopAfter = 10 * time.Second
+	hopSoon  = 3 * time.Second
 )
 
 // session is one connection to one daemon:
@@ -43,6 +44,7 @@ type session struct {
 	messages chan *message
 	streams  map[*Stream]*told
 	hop      <-chan time.Time // nil: this daemon is as good as another
+	staying  time.Duration    // what hop was set to
 	again    <-chan time.Time // nil: no answer was incomplete
 
 	heard  bool
@@ -301,22 +303,33 @@ func (t *told) gone(p *position) []string {
 // server or of the slot, which another daemon may have. (A standby's positions
 // may come from its fence; announced ones never do.)
 func (s *session) consider() {
-	wanting := false
+	stay, standby := time.Duration(0), false
 	for _, t := range s.streams {
 		switch t.state {
 		case follower.StateFollowing, follower.StateCatchingUp:
-			s.hop = nil
+			s.stay(0)
 			return
-		case follower.StateReconnecting, follower.StateStarting, follower.StateStandby:
-			wanting = true
+		case follower.StateStandby: // there is one that reads the slot
+			standby = true
+		case follower.StateReconnecting, follower.StateStarting:
+			stay = hopAfter
 		case follower.StateHalted: // it would be at another daemon too
 		}
 	}
-	if !wanting {
-		s.hop = nil
+	if standby {
+		stay = hopSoon
+	}
+	s.stay(stay)
+}
+
+// stay leaves the daemon when it has been without what it needs for so long; 0:
+// it has that.
+func (s *session) stay(d time.Duration) {
+	if d == s.staying || len(s.of.bases) == 1 {
 		return
 	}
-	if s.hop == nil && len(s.of.bases) > 1 {
-		s.hop = time.After(hopAfter)
+	s.staying, s.hop = d, nil
+	if d > 0 {
+		s.hop = time.After(d)
 	}
 }

@@ -257,7 +257,7 @@ func TestStandbyIsLeftForTheOneThatReadsTheSlot(t *testing.T) {
 		if st := s.Status(); st.State != follower.StateStandby {
 			t.Fatalf("at first: %+v", st)
 		}
-		time.Sleep(20 * time.Second)
+		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if st := s.Status(); st.State != follower.StateFollowing {
 			t.Errorf("then: %+v", st)
