@@ -65,6 +65,21 @@
 // writer may have registered unseen (RULES 16). A listed writer that has never
 // registered counts as 0.
 //
+// A process that follows the stream as well tells the allocator what its
+// follower says, at each move, and once in the beginning:
+//
+//	tell := func(tracker.Move) {
+//		a.Apply([]tracker.Event{{Verb: tracker.VerbSettle, To: events.CurrentToken()}})
+//	}
+//	events.Subscribe(tell)
+//	tell(tracker.Move{})
+//
+// That is all that the allocator needs to know of the others: in the follower's
+// position one's own counts as it comes back, and a writer that is registering
+// at this moment is thought of (RULES 20). The writers' single positions must not
+// be told instead: they say nothing of such a writer. Without a follower,
+// Config.RefreshInterval has the table read again and again.
+//
 // # What stops an allocator
 //
 // ErrWentBack, ErrHistory and ErrUsurped say that what it knows need not be
