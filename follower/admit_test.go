@@ -34,11 +34,11 @@ func (l *life) load(t *testing.T, snapshot string, positions map[string]int64, f
 }
 
 func withdraw(writer string, xid uint32) batch {
-	return batch{events: []tracker.Event{{Verb: tracker.VerbForget, Writer: writer}}, withdrawals: []uint32{xid}}
+	return batch{events: []tracker.Event{{Verb: tracker.VerbForget, Writer: writer}}, xids: []uint32{xid}}
 }
 
-func announce(writer string, id int64) batch {
-	return batch{events: []tracker.Event{{Verb: tracker.VerbAnnounce, Writer: writer, To: id}}}
+func announce(writer string, id int64, xid uint32) batch {
+	return batch{events: []tracker.Event{{Verb: tracker.VerbAnnounce, Writer: writer, To: id}}, xids: []uint32{xid}}
 }
 
 // A load that has seen a writer withdraw and register again must not be undone
@@ -70,9 +70,47 @@ func TestALoadKeepsWhatCameAfterIt(t *testing.T) {
 		t.Fatalf("position %d: a writer that is gone pins it", l.position())
 	}
 	l.load(t, "102:102:", map[string]int64{"a": 9, "b": 20}, false) // a has registered again
-	l.apply(announce("a", 9))
+	l.apply(announce("a", 9, 102))
 	if l.position() != 9 {
 		t.Fatalf("position %d while a is at 9", l.position())
+	}
+}
+
+// What a load had seen comes through the slot afterwards and changes nothing
+// any more: a writer that has gone would hold the position for as long as the
+// session lasts. RULES 20.
+func TestAWriterThatTheLoadSawGoneIsGone(t *testing.T) {
+	l := announcedLife(t)
+	l.load(t, "100:100:", map[string]int64{"a": 0, "b": 5}, true)
+	l.load(t, "101:101:", map[string]int64{"b": 7}, false) // 100 withdrew a
+	if l.position() != 7 {
+		t.Errorf("position %d: the load saw a go", l.position())
+	}
+	l.apply(withdraw("a", 100))
+	l.apply(announce("b", 9, 101))
+	if l.position() != 9 {
+		t.Errorf("position %d: the load had seen a go before the slot told so", l.position())
+	}
+
+	l = announcedLife(t)
+	l.load(t, "102:102:", map[string]int64{"b": 5}, true) // 100 registered a, 101 withdrew it
+	l.apply(announce("a", 0, 100))
+	l.apply(withdraw("a", 101))
+	l.apply(announce("b", 9, 102))
+	if l.position() != 9 {
+		t.Errorf("position %d: a came and went before the load", l.position())
+	}
+}
+
+// A second load does not undo what the slot told of after its snapshot.
+func TestARegistrationThatTheLoadHasNotSeenStays(t *testing.T) {
+	l := announcedLife(t)
+	l.load(t, "100:100:", map[string]int64{"b": 5}, true)
+	l.apply(announce("a", 5, 101))
+	l.load(t, "101:101:", map[string]int64{"b": 7}, false)
+	l.apply(announce("b", 9, 102))
+	if l.position() != 5 {
+		t.Errorf("position %d: a may have 6 open", l.position())
 	}
 }
 
@@ -85,10 +123,10 @@ func TestAWithdrawalAndARegistrationInOneBatch(t *testing.T) {
 			{Verb: tracker.VerbForget, Writer: "a"},
 			{Verb: tracker.VerbAnnounce, Writer: "a", To: 3},
 		},
-		withdrawals: []uint32{100},
+		xids: []uint32{100, 100},
 	})
-	if l.position() != 3 || !l.mu.writers["a"] || len(l.mu.withdrawn) != 0 {
-		t.Fatalf("position %d, writers %v, withdrawn %v", l.position(), l.mu.writers, l.mu.withdrawn)
+	if l.position() != 3 || !l.mu.writers["a"].in {
+		t.Fatalf("position %d, writers %v", l.position(), l.mu.writers)
 	}
 }
 

@@ -15,6 +15,13 @@ import (
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
+// registration is what is known last of a writer of an announced stream.
+type registration struct {
+	in      bool   // it has a position
+	decoded bool   // the slot told so, and not a load
+	xid     uint32 // by this transaction
+}
+
 // admit decides what a batch of an announced stream means to the writers that
 // are known, in its order, at the moment it is applied: what was loaded since
 // the batch was decoded counts. It is called with l.applying held.
@@ -22,33 +29,32 @@ func (l *life) admit(b batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.lsn = max(l.mu.lsn, b.end)
-	xids := b.withdrawals
+	xids := b.xids
 	for i := range b.events {
 		e := &b.events[i]
-		switch e.Verb {
-		case tracker.VerbAnnounce:
-			l.mu.writers[e.Writer] = true
-			delete(l.mu.withdrawn, e.Writer)
-		case tracker.VerbForget:
-			if !l.goneLocked(e.Writer, xids[0]) {
-				e.Verb = 0 // changes nothing
-			}
-			xids = xids[1:]
+		if e.Verb != tracker.VerbAnnounce && e.Verb != tracker.VerbForget {
+			continue
 		}
+		// What was loaded had seen it, and knows better: since then the writer
+		// may have gone, or have come back. The snapshot of the load tells; a
+		// WAL position read beside it would not (RULES 20).
+		if l.mu.loaded != nil && l.mu.loaded.Visible(xids[0]) {
+			e.Verb = 0 // changes nothing
+		} else {
+			l.mu.writers[e.Writer] = registration{in: e.Verb == tracker.VerbAnnounce, decoded: true, xid: xids[0]}
+		}
+		xids = xids[1:]
 	}
 }
 
-// goneLocked notes that a writer's row was deleted by that transaction. It
-// reports false where what was loaded had seen the deletion already: that knows
-// better, for the writer may have registered again since. The snapshot of the
-// load tells; a WAL position read beside it would not (RULES 20).
-func (l *life) goneLocked(writer string, xid uint32) bool {
-	if l.mu.loaded != nil && l.mu.loaded.Visible(xid) {
-		return false
+// registeredLocked counts the writers that have a position.
+func (l *life) registeredLocked() (n int) {
+	for _, w := range l.mu.writers {
+		if w.in {
+			n++
+		}
 	}
-	delete(l.mu.writers, writer)
-	l.mu.withdrawn[writer] = xid
-	return true
+	return n
 }
 
 // lagging are the writers that hold an announced stream's position back: those
@@ -58,13 +64,13 @@ func (l *life) lagging() []Holder {
 	positions := l.tracker.Positions()
 	var names []string
 	l.mu.Lock()
-	for w := range l.mu.writers {
-		if at, ok := positions[w]; ok && l.of.inward(at) <= p {
+	for w, known := range l.mu.writers {
+		if at, ok := positions[w]; ok && known.in && l.of.inward(at) <= p {
 			names = append(names, w)
 		}
 	}
 	for _, w := range l.of.cfg.Writers {
-		if !l.mu.writers[w] {
+		if !l.mu.writers[w].in {
 			names = append(names, w)
 		}
 	}
@@ -176,30 +182,31 @@ func (o loader) readPositions(ctx context.Context, got *loaded) error {
 
 // stored turns the positions that were read into events. On the first reading
 // of a session nothing comes from the slot yet: who is not there is gone. Later
-// the slot knows of whatever the reading's snapshot did not see. It is called
-// with l.applying held.
+// the slot may have told of what the reading's snapshot did not see. It is
+// called with l.applying held.
 func (l *life) stored(got loaded, first bool) []tracker.Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.loaded = &got.snapshot
 	l.mu.lsn = max(l.mu.lsn, got.wal)
+	newer := func(w registration) bool { return !first && w.decoded && !got.snapshot.Visible(w.xid) }
 	var events []tracker.Event
-	if first {
-		clear(l.mu.withdrawn)
-		for w := range l.mu.writers {
-			if _, there := got.positions[w]; !there {
-				events = append(events, tracker.Event{Verb: tracker.VerbForget, Writer: w})
-				delete(l.mu.writers, w)
-			}
-		}
-	}
-	for w, id := range got.positions {
-		if xid, gone := l.mu.withdrawn[w]; gone && !got.snapshot.Visible(xid) {
+	for name, w := range l.mu.writers {
+		if _, there := got.positions[name]; there || newer(w) {
 			continue
 		}
-		delete(l.mu.withdrawn, w)
-		l.mu.writers[w] = true
-		events = append(events, tracker.Event{Verb: tracker.VerbAnnounce, Writer: w, To: id})
+		if w.in {
+			events = append(events, tracker.Event{Verb: tracker.VerbForget, Writer: name})
+		}
+		delete(l.mu.writers, name)
+	}
+	for name, id := range got.positions {
+		if w := l.mu.writers[name]; newer(w) && !w.in {
+			continue
+		} else if !newer(w) {
+			l.mu.writers[name] = registration{in: true}
+		}
+		events = append(events, tracker.Event{Verb: tracker.VerbAnnounce, Writer: name, To: id})
 	}
 	return events
 }

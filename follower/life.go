@@ -28,8 +28,8 @@ type life struct {
 	// over is closed when the next life begins.
 	over chan struct{}
 
-	events      []tracker.Event // of the gate's goroutine, between two batches
-	withdrawals []uint32        // beside them
+	events []tracker.Event // of the gate's goroutine, between two batches
+	xids   []uint32        // beside them
 
 	// applying is held from deciding what a batch or a load means to the
 	// writers of an announced stream until the tracker has it: else a
@@ -58,11 +58,9 @@ type life struct {
 		// floor: rows up to it were there before anybody followed the stream;
 		// -1 while unknown.
 		floor int64
-		// writers are those that have announced and not been withdrawn;
-		// withdrawn are the others, with the transactions that ended them.
-		// Announced streams.
-		writers   map[string]bool
-		withdrawn map[string]uint32
+		// writers are those of an announced stream that have a position, and
+		// those that the slot has told have none any more.
+		writers map[string]registration
 		// loaded is the snapshot by which the positions were read; nil: not yet.
 		loaded *gate.Snapshot
 	}
@@ -82,7 +80,7 @@ func newLife(of *Stream, epoch string, floor int64) (*life, error) {
 	}
 	l := &life{of: of, tracker: t, epoch: epoch, known: make(chan struct{}), over: make(chan struct{})}
 	l.mu.allocated, l.mu.floor = -1, floor
-	l.mu.writers, l.mu.withdrawn = make(map[string]bool), make(map[string]uint32)
+	l.mu.writers = make(map[string]registration)
 	return l, nil
 }
 

@@ -80,19 +80,19 @@ func (l *life) report(at time.Time) {
 // insert position of the WAL read after. It reports whether the fence should
 // look: ids are missing below what was observed. One goroutine calls it.
 func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time, readers *readers) (look bool) {
-	l.events, l.withdrawals = l.events[:0], l.withdrawals[:0]
+	l.events, l.xids = l.events[:0], l.xids[:0]
 	late := l.of.late.Load()
 	for i := range commits {
 		l.take(&commits[i], stream)
 	}
 	// A late row may mean that the ids have started over, which a probe shows.
 	look = l.of.late.Load() != late
-	b := batch{events: l.events, withdrawals: l.withdrawals, end: commits[len(commits)-1].End, seen: seen, at: now}
+	b := batch{events: l.events, xids: l.xids, end: commits[len(commits)-1].End, seen: seen, at: now}
 	switch {
 	case len(l.events) == 0:
 	case readers != nil:
-		b.events, b.withdrawals = slices.Clone(b.events), slices.Clone(b.withdrawals)
-		readers.publish(l, b.end, func() bool { return l.observe(b) })
+		b.events, b.xids = slices.Clone(b.events), slices.Clone(b.xids)
+		readers.publish(outgoing{life: l, need: b.end, size: len(b.events), apply: func() bool { return l.observe(b) }})
 	default:
 		look = l.observe(b) || look
 		clear(l.events)
@@ -102,11 +102,11 @@ func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, no
 
 // batch is a stream's part of what passed the gate at once.
 type batch struct {
-	events      []tracker.Event
-	withdrawals []uint32      // the transaction of each VerbForget, in order
-	end         pglogrepl.LSN // of the last commit record
-	seen        pglogrepl.LSN // an insert position read after all were visible
-	at          time.Time
+	events []tracker.Event
+	xids   []uint32      // the transaction of each VerbAnnounce and VerbForget, in order
+	end    pglogrepl.LSN // of the last commit record
+	seen   pglogrepl.LSN // an insert position read after all were visible
+	at     time.Time
 }
 
 // observe publishes what rows and announcements tell. It reports whether ids
@@ -154,9 +154,10 @@ func (l *life) take(c *gate.Commit, stream int) {
 			newest = max(newest, l.of.inward(r.To))
 		case gate.Announced:
 			verb = tracker.VerbAnnounce
+			l.xids = append(l.xids, c.XID)
 		case gate.Withdrawn:
 			verb = tracker.VerbForget
-			l.withdrawals = append(l.withdrawals, c.XID)
+			l.xids = append(l.xids, c.XID)
 		}
 		l.events = append(l.events, tracker.Event{Verb: verb, Writer: r.Writer, From: r.From, To: r.To})
 	}
