@@ -49,7 +49,7 @@ func (r *broken) verify(ctx context.Context, end int64) { r.verifyAt(ctx, end) }
 func TestBrokenReadersAreCaught(t *testing.T) {
 	t.Parallel()
 	tally := newTally()
-	w := newWorld(t, 1, 0, tally, []role{alone})
+	w := newWorld(t, 1, 0, tally, []role{alone}, nil)
 	w.control = true
 	missing := make(map[string][]*book)
 	w.run(time.Second, nil, func() (all []reader) {

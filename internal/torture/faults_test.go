@@ -206,10 +206,13 @@ func invalidate(ctx context.Context, w *world, _ *rand.Rand) (err error) {
 			if err != nil {
 				return err
 			}
-			var lost bool
-			err = conn.QueryRow(ctx, "SELECT coalesce(bool_or(wal_status = 'lost'), true) FROM pg_replication_slots WHERE slot_name = 'tidemark'").Scan(&lost)
+			var there, lost bool
+			err = conn.QueryRow(ctx, "SELECT count(*) = 1, coalesce(bool_or(wal_status = 'lost'), false) FROM pg_replication_slots WHERE slot_name = 'tidemark'").Scan(&there, &lost)
 			if err != nil || lost {
 				return err
+			}
+			if !there {
+				return errNot
 			}
 		}
 		return errNot

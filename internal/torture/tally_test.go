@@ -2,6 +2,7 @@ package torture
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -76,16 +77,38 @@ func (t *tally) resources(w *world) {
 func (t *tally) figures(o options, version string, took time.Duration) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var kinds []string
 	n := 0
-	for name, all := range t.recovery {
-		slices.Sort(all)
+	for _, all := range t.recovery {
 		n += len(all)
-		kinds = append(kinds, fmt.Sprintf("%s %d (%s, %s)", name, len(all),
-			all[len(all)/2].Round(10*time.Millisecond), all[len(all)-1].Round(10*time.Millisecond)))
+	}
+	return fmt.Sprintf("torture: %.0f s, seed %d, pg %s, %d worlds, %d transactions, %d rows compared, %d position reads, misses = %d, backward = %d, %d faults",
+		took.Seconds(), o.seed, version, t.worlds, t.transactions.Load(), t.compared.Load(), t.reads.Load(),
+		t.misses.Load(), t.backward.Load(), n)
+}
+
+// table is one line for each kind of fault: how often, how often it could not be
+// brought about, and how long all needed to be well again.
+func (t *tally) table() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kinds := slices.Collect(maps.Keys(t.recovery))
+	for name := range t.skipped {
+		if t.recovery[name] == nil {
+			kinds = append(kinds, name)
+		}
 	}
 	slices.Sort(kinds)
-	return fmt.Sprintf("torture: %.0f s, seed %d, pg %s, %d worlds, %d transactions, %d rows compared, %d position reads, misses = %d, backward = %d, %d faults (recovery: median, max): %s",
-		took.Seconds(), o.seed, version, t.worlds, t.transactions.Load(), t.compared.Load(), t.reads.Load(),
-		t.misses.Load(), t.backward.Load(), n, strings.Join(kinds, "; "))
+	var text strings.Builder
+	fmt.Fprintf(&text, "%-44s %6s %6s %9s %9s", "recovery by fault", "times", "not", "median", "max")
+	for _, name := range kinds {
+		all := slices.Sorted(slices.Values(t.recovery[name]))
+		median, longest := "-", "-"
+		if len(all) > 0 {
+			median, longest = rounded(all[len(all)/2]), rounded(all[len(all)-1])
+		}
+		fmt.Fprintf(&text, "\n%-44s %6d %6d %9s %9s", name, len(all), t.skipped[name], median, longest)
+	}
+	return text.String()
 }
+
+func rounded(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }

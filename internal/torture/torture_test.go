@@ -31,11 +31,12 @@ func torture(t *testing.T, o options, major int) {
 		seed := o.seed + uint64(tally.worlds)
 		tally.worlds++
 		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
-			w := newWorld(t, seed, major, tally, roles)
+			w := newWorld(t, seed, major, tally, roles, o.kinds)
 			version = w.primary.Load().Binaries().Version
 			w.run(min(left, worldTime), o.kinds, w.newReaders)
 		})
 	}
+	t.Log(tally.table())
 	t.Log(tally.figures(o, version, time.Since(began)))
 	if tally.compared.Load() < 100 || tally.reads.Load() < 100 {
 		t.Error("too few rows or reads: this proves nothing")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,8 @@ type world struct {
 	tally   *tally
 	streams []*stream
 	role    role
-	control bool // readers are broken on purpose
+	disk    string // where the WAL is on a disk of its own; else empty
+	control bool   // readers are broken on purpose
 
 	primary   atomic.Pointer[pgcluster.Cluster]
 	standby   *pgcluster.Cluster
@@ -66,7 +68,7 @@ type world struct {
 func (w *world) source(n uint64) *rand.Rand { return rand.New(rand.NewPCG(w.seed, n)) }
 
 // newWorld makes servers, schema and followers.
-func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role) *world {
+func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role, kinds []kind) *world {
 	t.Helper()
 	w := &world{t: t, seed: seed, tally: tally}
 	w.mu.forgiven = make(map[*follower.Stream]uint64)
@@ -85,6 +87,12 @@ func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role) 
 	}
 	if w.role != alone {
 		settings = append(settings, pgtest.Setting("wal_keep_size", "512MB")) // standbys have no slot
+	}
+	fills := slices.ContainsFunc(kinds, func(k kind) bool { return k.name == diskFull })
+	if fills && w.role == alone && w.source(2).IntN(2) == 0 {
+		if disk := w.smallDisk(); disk != nil {
+			settings = append(settings, disk, pgtest.Setting("max_wal_size", "32MB"), pgtest.Setting("min_wal_size", "5MB"))
+		}
 	}
 	if major != 0 {
 		settings = append(settings, pgtest.Version(t, major))
