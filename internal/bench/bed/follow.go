@@ -47,15 +47,15 @@ func FollowStreaming(ctx context.Context, db *Database, cfg follower.Config) (*F
 	if err != nil {
 		return nil, err
 	}
-	if err := f.awaitRow(ctx, db); err != nil {
+	if err := f.AwaitRow(ctx, db); err != nil {
 		return nil, errors.Join(err, f.Stop())
 	}
 	return f, nil
 }
 
-// awaitRow returns once a row has come through the slot, and the position has
+// AwaitRow returns once a row has come through the slot, and the position has
 // come to it.
-func (f *Following) awaitRow(ctx context.Context, db *Database) error {
+func (f *Following) AwaitRow(ctx context.Context, db *Database) error {
 	if err := f.Events.WaitFor(ctx, follower.Target{}); err != nil {
 		return fmt.Errorf("wait for the first position: %w", err)
 	}

@@ -1,0 +1,171 @@
+package rows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/bench/bed"
+	"github.com/tidemark-pg/tidemark/internal/bench/contest"
+	"github.com/tidemark-pg/tidemark/internal/bench/peer"
+)
+
+// Names of contenders, and of what is measured of them.
+const (
+	skipping    = "Tidemark, skip-ahead"
+	recvlogical = "pg_recvlogical -f /dev/null"
+	exampleLoop = "pglogrepl, the loop of its example"
+
+	thousandRate = "1,000-row transactions"
+	singleRate   = "1-row transactions"
+	thousandTime = "time, 1,000-row"
+	singleTime   = "time, 1-row"
+)
+
+// backlogRows is how many rows wait at full scale, of each kind.
+const backlogRows = 2_000_000
+
+// drain is comparison 2: reading what has gathered in a slot.
+func drain() contest.Comparison {
+	return contest.Comparison{
+		Key:   "2",
+		Title: "Drain a backlog of 2 M rows through the slot",
+		Method: "From the start of the reader to the last row: 2 M rows in transactions of 1,000 rows, and 2 M in transactions " +
+			"of one row. Each run reads a copy of the same slot.",
+		Rounds:  3,
+		Metrics: drainMetrics(),
+		Chart:   contest.Chart{Metric: thousandRate},
+		Targets: []contest.Target{
+			{Text: "≥ 0.95x pg_recvlogical, 1,000-row", Of: ours, Over: recvlogical, Metric: thousandRate, AtLeast: 0.95},
+			{Text: "≥ 0.95x pg_recvlogical, 1-row", Of: ours, Over: recvlogical, Metric: singleRate, AtLeast: 0.95},
+			{Text: "≥ 1.3x the pglogrepl loop, 1,000-row", Of: ours, Over: exampleLoop, Metric: thousandRate, AtLeast: 1.3},
+			{Text: "≥ 1.3x the pglogrepl loop, 1-row", Of: ours, Over: exampleLoop, Metric: singleRate, AtLeast: 1.3},
+			{Text: "skip-ahead ready in ≤ 0.15x, 1,000-row", Of: skipping, Over: ours, Metric: thousandTime, AtMost: 0.15},
+			{Text: "skip-ahead ready in ≤ 0.15x, 1-row", Of: skipping, Over: ours, Metric: singleTime, AtMost: 0.15},
+		},
+		Notes:   []string{drainNote},
+		Prepare: prepareDrain,
+	}
+}
+
+func drainMetrics() []contest.Metric {
+	return []contest.Metric{
+		{Name: thousandRate, Unit: "rows/s"},
+		{Name: singleRate, Unit: "rows/s"},
+		{Name: thousandTime, Unit: "s"},
+		{Name: singleTime, Unit: "s"},
+	}
+}
+
+const drainNote = "The server sends each row with a system call of its own and decodes on one core: pg_recvlogical, which does " +
+	"nothing with what it gets, is the limit. Skip-ahead (row 3 of the targets) passes the backlog inside the server, with " +
+	"`pg_replication_slot_advance`, and is done when a row written afterwards has come through the slot."
+
+// drains a backlog, once.
+type drains func(ctx context.Context, b *backlog) error
+
+func prepareDrain(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
+	n := s.Count(backlogRows, 2000)
+	thousand, err := newBacklog(ctx, s, "bench_thousand", n, 1000)
+	if err != nil {
+		return nil, err
+	}
+	single, err := newBacklog(ctx, s, "bench_single", n, 1)
+	if err != nil {
+		return nil, err
+	}
+	contender := func(name string, skips bool, drain drains) contest.Contender {
+		return contest.Contender{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
+			return timeBoth(ctx, thousand, single, skips, drain)
+		}}
+	}
+	return []contest.Contender{
+		contender(ours, false, drainByFollower),
+		contender(skipping, true, skipByFollower),
+		contender(recvlogical, false, drainByRecvLogical(s.Server.RecvLogical)),
+		contender(exampleLoop, false, drainByLoop),
+	}, nil
+}
+
+func timeBoth(ctx context.Context, thousand, single *backlog, skips bool, drain drains) (contest.Result, error) {
+	r := contest.Result{}
+	for _, kind := range []struct {
+		b          *backlog
+		rate, time string
+	}{{thousand, thousandRate, thousandTime}, {single, singleRate, singleTime}} {
+		took, err := timed(func() error { return drain(ctx, kind.b) })
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind.rate, err)
+		}
+		r[kind.time] = took.Seconds()
+		if !skips {
+			r[kind.rate] = float64(kind.b.rows) / took.Seconds()
+		}
+	}
+	return r, nil
+}
+
+func timed(fn func() error) (time.Duration, error) {
+	began := time.Now()
+	err := fn()
+	return time.Since(began), err
+}
+
+func drainByRecvLogical(program string) drains {
+	return func(ctx context.Context, b *backlog) error {
+		p := peer.RecvLogical{Program: program, URL: b.db.URL, Publication: bed.Publication}
+		return b.onCopy(ctx, func(slot string) error { return p.Drain(ctx, slot, b.end) })
+	}
+}
+
+func drainByLoop(ctx context.Context, b *backlog) error {
+	return b.onCopy(ctx, func(slot string) error {
+		seen := 0
+		return peer.Loop{URL: b.db.URL, Publication: bed.Publication, Slot: slot, CommitFunc: func(ids []int64) bool {
+			seen += len(ids)
+			return seen >= b.rows
+		}}.Run(ctx)
+	})
+}
+
+// followSlot runs a follower on a copy of the slot for as long as fn runs.
+func (b *backlog) followSlot(ctx context.Context, skipAhead int64, fn func(*bed.Following) error) error {
+	return b.onCopy(ctx, func(slot string) error {
+		cfg := b.db.Events()
+		cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: slot, SkipAhead: skipAhead}
+		f, err := bed.Follow(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		return errors.Join(fn(f), f.Stop())
+	})
+}
+
+// patience is how long anything may take before a run is given up.
+const patience = 10 * time.Minute
+
+func drainByFollower(ctx context.Context, b *backlog) error {
+	return b.followSlot(ctx, 0, func(f *bed.Following) error {
+		err := f.Until(ctx, patience, func(s follower.Status) bool { return s.Rows >= uint64(b.rows) })
+		if s := f.Events.Status(); err == nil && (s.Rows < uint64(b.rows) || s.LateRows > 0) {
+			return fmt.Errorf("%d of %d rows, %d of them late: %s", s.Rows, b.rows, s.LateRows, s.Reason)
+		}
+		return err
+	})
+}
+
+// skipByFollower is done when a row written afterwards has come through the
+// slot, and nearly none of the backlog has.
+func skipByFollower(ctx context.Context, b *backlog) error {
+	return b.followSlot(ctx, 1, func(f *bed.Following) error {
+		if err := f.AwaitRow(ctx, b.db); err != nil {
+			return err
+		}
+		if s := f.Events.Status(); s.Rows > uint64(b.rows)/2 {
+			return fmt.Errorf("%d of %d rows were read: nothing was skipped", s.Rows, b.rows)
+		}
+		return nil
+	})
+}

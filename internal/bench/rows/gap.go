@@ -1,0 +1,147 @@
+package rows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark-pg/tidemark/internal/bench/bed"
+	"github.com/tidemark-pg/tidemark/internal/bench/contest"
+)
+
+// gap is comparison 6: an id that was rolled back, and what it holds up.
+func gap() contest.Comparison {
+	return contest.Comparison{
+		Key:   "6",
+		Title: "A gap closes after a rollback",
+		Method: "16 writers write 1,000 rows a second, and an unrelated transaction that has written stays open. Again and " +
+			"again a transaction draws an id and rolls back: from issuing the ROLLBACK to the position's passing that id. " +
+			"Polling below xmin is timed by the next row that it should deliver, and given 5 s.",
+		Rounds:  5,
+		Metrics: []contest.Metric{{Name: "p50", Unit: "ms"}, {Name: "p99", Unit: "ms"}},
+		Chart:   contest.Chart{Metric: "p50", Log: true},
+		Targets: []contest.Target{
+			{Text: "p50 ≤ 5 ms", Of: ours, Metric: "p50", AtMost: 5},
+			{Text: "p99 ≤ 50 ms", Of: ours, Metric: "p99", AtMost: 50},
+		},
+		Notes: []string{
+			"Polling below xmin stands still for as long as the unrelated transaction is open: what is shown is where the run " +
+				"was given up.",
+		},
+		Prepare: prepareGap,
+	}
+}
+
+// givenUp is when a reader that stands still is given up.
+const givenUp = 5 * time.Second
+
+func prepareGap(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
+	db, err := eventsIn(ctx, s, "bench_gap")
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Exec(ctx, "CREATE TABLE unrelated (x int)"); err != nil {
+		return nil, err
+	}
+	contender := func(name string, open opening, rollback rolling, span time.Duration) contest.Contender {
+		return contest.Contender{Name: name, Run: func(ctx context.Context) (_ contest.Result, err error) {
+			return measureGaps(ctx, db, open, rollback, span)
+		}}
+	}
+	return []contest.Contender{
+		contender(ours, openTidemark, rollBack, s.Span(5*time.Second)),
+		contender(gapPolling, openGapRule, rollBack, s.Span(2*time.Second)),
+		contender(polling, openWatermill, insertNext, s.Span(time.Second)),
+	}, nil
+}
+
+// rolling makes one gap. It returns the id that is to be passed, and when the
+// time began.
+type rolling func(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began time.Time, err error)
+
+func rollBack(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began time.Time, err error) {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return 0, began, fmt.Errorf("begin: %w", err)
+	}
+	if err := tx.QueryRow(ctx, r.insert, "dead").Scan(&id); err != nil {
+		return 0, began, fmt.Errorf("insert: %w", err)
+	}
+	began = time.Now()
+	return id, began, tx.Rollback(ctx)
+}
+
+// insertNext writes the row that a reader below xmin should deliver next.
+func insertNext(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began time.Time, err error) {
+	began = time.Now()
+	err = conn.QueryRow(ctx, r.insert, "next").Scan(&id)
+	return id, began, err
+}
+
+func measureGaps(ctx context.Context, db *bed.Database, open opening, rollback rolling, span time.Duration) (_ contest.Result, err error) {
+	r, err := open(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.stop()) }()
+	unrelated, err := openUnrelated(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unrelated.Close(context.WithoutCancel(ctx)) }()
+
+	writing, stop := context.WithCancel(ctx)
+	writers, writing := errgroup.WithContext(writing)
+	writers.Go(func() error {
+		_, err := load{writers: manyWriters, rate: 1000, span: time.Hour}.write(writing, db.URL, insertRow(r.insert))
+		return err
+	})
+	took, err := gaps(ctx, db, r, rollback, span)
+	stop()
+	if err := errors.Join(err, writers.Wait()); err != nil {
+		return nil, err
+	}
+	q := took.quantiles(0.5, 0.99)
+	return contest.Result{"p50": q[0], "p99": q[1]}, nil
+}
+
+// openUnrelated begins a transaction that has written, and leaves it open. It
+// ends with its session.
+func openUnrelated(ctx context.Context, db *bed.Database) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, db.URL)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "BEGIN; INSERT INTO unrelated VALUES (1)"); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
+	return conn, nil
+}
+
+// gaps makes gaps one after the other, without waiting for them to close.
+func gaps(ctx context.Context, db *bed.Database, r *reader, rollback rolling, span time.Duration) (*latencies, error) {
+	var took latencies
+	awaiting, ctx := errgroup.WithContext(ctx)
+	_, err := load{writers: 1, rate: 20, span: span}.write(ctx, db.URL, func(writing context.Context, conn *pgx.Conn, _ string) error {
+		id, began, err := rollback(writing, conn, r)
+		if err != nil {
+			return err
+		}
+		awaiting.Go(func() error {
+			wait, cancel := context.WithDeadline(ctx, began.Add(givenUp))
+			defer cancel()
+			err := r.await(wait, id)
+			took.add(time.Since(began))
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				return nil
+			}
+			return err
+		})
+		return nil
+	})
+	return &took, errors.Join(err, awaiting.Wait())
+}
