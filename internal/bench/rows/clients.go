@@ -1,0 +1,172 @@
+package rows
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark-pg/tidemark/internal/bench/bed"
+	"github.com/tidemark-pg/tidemark/internal/bench/contest"
+)
+
+// clients is the task of many readers of one daemon.
+type clients struct {
+	// Daemon is host:port, Database the URL of where rows are written.
+	Daemon, Database string
+	// Clients is how many there are.
+	Clients int
+	// Rate of rows a second, for so many seconds.
+	Rate, Seconds float64
+}
+
+// listening is the task while it runs.
+type listening struct {
+	clients
+	first  int64          // id of the first row
+	issued []atomic.Int64 // when each was issued, in nanoseconds since 1970
+	delays histogram
+	events atomic.Int64
+	ready  chan struct{} // one for each client that knows the first position
+}
+
+// run connects the clients, writes the rows, and returns how long they took.
+func (c clients) run(ctx context.Context) (contest.Result, error) {
+	conn, err := pgx.Connect(ctx, c.Database)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	l := &listening{clients: c, issued: make([]atomic.Int64, int(c.Rate*c.Seconds)), ready: make(chan struct{}, c.Clients)}
+	if err := conn.QueryRow(ctx, bed.Insert, "probe").Scan(&l.first); err != nil {
+		return nil, fmt.Errorf("insert: %w", err)
+	}
+	l.first++ // nobody else writes: ids go on one by one
+	group, ctx := errgroup.WithContext(ctx)
+	began := make(chan time.Time, 1)
+	group.Go(func() error { return l.write(ctx, conn, began) })
+	dialing := make(chan struct{}, 64)
+	for range c.Clients {
+		group.Go(func() error { return l.follow(ctx, dialing) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	took := time.Since(<-began).Seconds()
+	return contest.Result{
+		"p50": l.delays.quantile(0.5), "p99": l.delays.quantile(0.99), "events": float64(l.events.Load()) / took,
+	}, nil
+}
+
+// write writes the rows once all clients are there.
+func (l *listening) write(ctx context.Context, conn *pgx.Conn, began chan<- time.Time) error {
+	for range l.Clients {
+		select {
+		case <-l.ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	l.events.Store(0)
+	began <- time.Now()
+	tick := time.NewTicker(time.Duration(float64(time.Second) / l.Rate))
+	defer tick.Stop()
+	for i := range l.issued {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		l.issued[i].Store(time.Now().UnixNano())
+		var id int64
+		if err := conn.QueryRow(ctx, bed.Insert, "writer").Scan(&id); err != nil {
+			return fmt.Errorf("insert: %w", err)
+		}
+		if id != l.first+int64(i) {
+			return fmt.Errorf("row %d got id %d: somebody else writes", l.first+int64(i), id)
+		}
+	}
+	return nil
+}
+
+// follow reads events until the last row's has come. At most as many as
+// dialing holds connect at a time.
+func (l *listening) follow(ctx context.Context, dialing chan struct{}) error {
+	dialing <- struct{}{}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.Daemon)
+	<-dialing
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	// HTTP/1.0: the events come as they are, not in chunks.
+	if _, err := fmt.Fprintf(conn, "GET /v1/streams/events/events HTTP/1.0\r\nHost: %s\r\n\r\n", l.Daemon); err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	in := bufio.NewReaderSize(conn, 1024)
+	for next := l.first; next < l.first+int64(len(l.issued)); {
+		position, err := nextPosition(in)
+		if err != nil {
+			return errors.Join(ctx.Err(), fmt.Errorf("read events: %w", err))
+		}
+		l.events.Add(1)
+		if position == l.first-1 {
+			l.ready <- struct{}{}
+		}
+		now := time.Now().UnixNano()
+		for ; next <= position; next++ {
+			l.delays.add(time.Duration(now - l.issued[next-l.first].Load()))
+		}
+	}
+	return nil
+}
+
+// nextPosition reads up to the id of the next position event.
+func nextPosition(in *bufio.Reader) (int64, error) {
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return 0, err
+		}
+		if text, ok := bytes.CutPrefix(line, []byte("id: ")); ok {
+			return strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+		}
+	}
+}
+
+// histogram counts durations in buckets that are 2 % wide.
+type histogram struct {
+	buckets [1024]atomic.Int64
+}
+
+const bucketWidth = 1.02
+
+func (h *histogram) add(d time.Duration) {
+	at := math.Log(max(1, float64(d.Microseconds()))) / math.Log(bucketWidth)
+	h.buckets[min(int(at), len(h.buckets)-1)].Add(1)
+}
+
+// quantile in milliseconds: the upper end of its bucket.
+func (h *histogram) quantile(q float64) float64 {
+	var all, below int64
+	for i := range h.buckets {
+		all += h.buckets[i].Load()
+	}
+	for i := range h.buckets {
+		below += h.buckets[i].Load()
+		if float64(below) >= q*float64(all) {
+			return math.Pow(bucketWidth, float64(i+1)) / 1000
+		}
+	}
+	return math.NaN()
+}

@@ -1,0 +1,102 @@
+package rows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/tidemark-pg/tidemark/internal/bench/bed"
+	"github.com/tidemark-pg/tidemark/internal/bench/contest"
+)
+
+// remote is comparison 10: a daemon and very many who listen to it.
+func remote() contest.Comparison {
+	return contest.Comparison{
+		Key:   "10",
+		Title: "10,000 remote workers",
+		Method: "A daemon, and in another process 10,000 bare readers of server-sent events, each with a TCP connection of its " +
+			"own; 50 rows a second are written. For each row and each reader: from issuing the INSERT to the receipt of its " +
+			"position or a newer one.",
+		Rounds:  3,
+		Metrics: []contest.Metric{{Name: "p50", Unit: "ms"}, {Name: "p99", Unit: "ms"}, {Name: "events", Unit: "per s"}},
+		Chart:   contest.Chart{},
+		Targets: []contest.Target{{Text: "p99 ≤ 250 ms", Of: "10,000 readers", Metric: "p99", AtMost: 250}},
+		Prepare: prepareRemote,
+	}
+}
+
+func prepareRemote(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
+	db, err := eventsIn(ctx, s, "bench_remote")
+	if err != nil {
+		return nil, err
+	}
+	address, err := startDaemon(ctx, s, db)
+	if err != nil {
+		return nil, err
+	}
+	task := clients{Daemon: address, Database: db.URL, Rate: 50, Seconds: s.Span(15 * time.Second).Seconds()}
+	contender := func(name string, n int) contest.Contender {
+		task := task
+		task.Clients = s.Count(n, 20)
+		return contest.Contender{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
+			var r contest.Result
+			err := runPart(ctx, s.Program, partClients, task, &r)
+			return r, err
+		}}
+	}
+	return []contest.Contender{contender("10,000 readers", 10_000), contender("1,000 readers", 1000)}, nil
+}
+
+// startDaemon starts a daemon that ends with the comparison, and returns its
+// address once it is ready.
+func startDaemon(ctx context.Context, s *contest.Stage, db *bed.Database) (address string, err error) {
+	if address, err = freeAddress(); err != nil {
+		return "", err
+	}
+	yaml := fmt.Sprintf(`
+database: {url: "%s"}
+slot: {temporary: true}
+streams:
+  - name: events
+    tables: [{name: public.events, id_column: id, instance_column: instance_name}]
+http: {listen: "%s"}
+log: {level: warn}
+`, db.URL, address)
+	stop, err := startPart(s.Program, partDaemon, yaml)
+	if err != nil {
+		return "", err
+	}
+	s.Defer(stop)
+	return address, awaitReady(ctx, address)
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+var errNotReady = errors.New("the daemon is not ready")
+
+func awaitReady(ctx context.Context, address string) error {
+	for range 600 {
+		res, err := http.Get("http://" + address + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return errNotReady
+}
