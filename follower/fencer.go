@@ -277,7 +277,7 @@ func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now ti
 	settled, done := p.line.Add(r, w.id.Geometry)
 	switch {
 	case done && w.readers != nil:
-		w.readers.publish(p.life, w.id.Geometry.End(settled.Seen), func() bool { p.life.settle(settled, now); return false })
+		w.readers.publish(outgoing{life: p.life, need: w.id.Geometry.End(settled.Seen), fence: true, apply: func() bool { p.life.settle(settled, now); return false }})
 	case done:
 		moved = p.life.settle(settled, now)
 	case p.life.position() >= r.Last:

@@ -218,7 +218,7 @@ func (w *warden) publishKept(g *footing, l *life, k kept) {
 		l.recall(k)
 		return
 	}
-	w.readers.publish(l, g.identity.Geometry.End(k.lsn), func() bool { l.recall(k); return false })
+	w.readers.publish(outgoing{life: l, need: g.identity.Geometry.End(k.lsn), apply: func() bool { l.recall(k); return false }})
 }
 
 // recall publishes a kept position.

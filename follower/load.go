@@ -59,7 +59,7 @@ func (l *listener) replayed(ctx context.Context, conn *pgx.Conn, i int) error {
 	}
 	there := make(chan struct{})
 	need := l.footing.identity.Geometry.End(pglogrepl.LSN(wal))
-	l.readers.publish(l.lives[i], need, func() bool { close(there); return false })
+	l.readers.publish(outgoing{life: l.lives[i], need: need, apply: func() bool { close(there); return false }})
 	select {
 	case <-there:
 		return nil

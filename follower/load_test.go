@@ -23,7 +23,7 @@ func TestALoadGivesItsSnapshotUp(t *testing.T) {
 	t.Parallel()
 	conn := pgtest.Connect(t, pgtest.Start(t))
 	of := announcedLife(t)
-	r := &readers{news: make(chan struct{}, 1)}
+	r := &readers{news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	f := &Follower{cfg: Config{ReaderTimeout: 20 * time.Millisecond}, readers: r}
 	l := &listener{
 		sessions: &sessions{Follower: f}, lives: []*life{of},

@@ -30,19 +30,10 @@ type readers struct {
 
 	mu struct {
 		sync.Mutex
-		waiting []outgoing // in the order in which they were found out
+		line
 	}
-	// work tells the readers that something waits, news that one has moved.
-	news chan struct{}
-}
-
-// outgoing is a move of a position that waits for the standbys.
-type outgoing struct {
-	life *life
-	need pglogrepl.LSN
-	at   time.Time
-	// apply publishes it, and reports whether the fence should look.
-	apply func() bool
+	// news: something waits, or a standby has moved. room: less waits.
+	news, room chan struct{}
 }
 
 // reader is one standby.
@@ -67,7 +58,8 @@ func newReaders(f *Follower) (*readers, error) {
 	if len(f.cfg.Readers) == 0 {
 		return nil, nil
 	}
-	r := &readers{Follower: f, news: make(chan struct{}, 1)}
+	r := &readers{Follower: f, news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	r.mu.most = maxOutgoing
 	for _, url := range f.cfg.Readers {
 		dialer, err := server.NewStandbyDialer(url, f.cfg.ApplicationName)
 		if err != nil {
@@ -80,15 +72,40 @@ func newReaders(f *Follower) (*readers, error) {
 	return r, nil
 }
 
-// publish has apply called once every reader shows what need covers.
-func (r *readers) publish(l *life, need pglogrepl.LSN, apply func() bool) {
+// publish has o applied once every reader shows what it needs.
+func (r *readers) publish(o outgoing) {
+	o.at = time.Now()
+	o.size++
 	r.mu.Lock()
-	r.mu.waiting = append(r.mu.waiting, outgoing{life: l, need: need, at: time.Now(), apply: apply})
+	r.mu.add(o)
 	r.mu.Unlock()
 	for _, one := range r.all {
 		request(one.work)
 	}
 	request(r.news)
+}
+
+// full reports whether so much waits that nothing more should be read.
+func (r *readers) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.full()
+}
+
+// awaitRoom waits until the slot may be read on.
+func (r *readers) awaitRoom(ctx context.Context) {
+	for ctx.Err() == nil {
+		r.mu.Lock()
+		room := r.mu.hasRoom()
+		r.mu.Unlock()
+		if room {
+			return
+		}
+		select {
+		case <-r.room:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (r *readers) run(ctx context.Context) error {
@@ -126,17 +143,12 @@ func (r *readers) deliver(ctx context.Context) error {
 	}
 }
 
-// take removes what is shown from the front of the queue.
+// take removes what is shown.
 func (r *readers) take(shown pglogrepl.LSN) []outgoing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
-	for n < len(r.mu.waiting) && r.mu.waiting[n].need <= shown {
-		n++
-	}
-	out := append([]outgoing(nil), r.mu.waiting[:n]...)
-	r.mu.waiting = append(r.mu.waiting[:0], r.mu.waiting[n:]...)
-	return out
+	defer request(r.room)
+	return r.mu.take(shown)
 }
 
 // pending reports whether something waits for the standbys.
@@ -187,6 +199,9 @@ func (r *readers) shown() (lsn pglogrepl.LSN, ok bool) {
 		if !ok {
 			break
 		}
+	}
+	if ok && r.full() {
+		state, reason = StateCatchingUp, "the standbys that workers read are far behind"
 	}
 	for _, s := range r.streams {
 		s.update(func(c *condition) { c.behind, c.behindState = reason, state })

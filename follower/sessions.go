@@ -41,6 +41,9 @@ func (z *sessions) run(ctx context.Context) error {
 			z.another(ctx, g)
 			continue
 		}
+		if z.readers != nil {
+			z.readers.awaitRoom(ctx)
+		}
 		err = z.read(ctx, g, again)
 		if ctx.Err() != nil || errors.Is(err, errGround) {
 			continue
@@ -235,6 +238,9 @@ func (z *sessions) release(ctx context.Context) {
 	}
 }
 
+// errStandbysBehind ends a session that finds out more than can be published.
+var errStandbysBehind = errors.New("the standbys that workers read are far behind: the slot waits for them")
+
 // listener takes what one session finds out.
 type listener struct {
 	*sessions
@@ -256,6 +262,9 @@ func (l *listener) Visible(commits []gate.Commit, seen pglogrepl.LSN) {
 	}
 	if gap {
 		request(l.probe)
+	}
+	if l.readers != nil && l.readers.full() {
+		l.stop(errStandbysBehind)
 	}
 }
 
