@@ -54,10 +54,11 @@ type Ledger struct {
 
 // mark says that the sequence had passed value when the WAL stood at at.
 type mark struct {
-	at    LSN
-	value int64
-	read  bool // of a reading of the sequence, which somebody waits for
-	since time.Time
+	at      LSN
+	value   int64
+	drawn   bool // an own id
+	awaited bool // somebody waits for it, since then
+	since   time.Time
 }
 
 // New returns the ledger of an instance that has drawn nothing.
@@ -106,7 +107,7 @@ func (l *Ledger) EndFetch(fetch int, ids []int64, at LSN) error {
 		l.seen = max(l.seen, id)
 	}
 	if len(ids) > 0 {
-		l.note(mark{at: at, value: l.seen})
+		l.note(mark{at: at, value: l.seen, drawn: true})
 	}
 	delete(l.floors, fetch)
 	return nil
@@ -124,14 +125,14 @@ func (l *Ledger) Read(last int64, at LSN, now time.Time) error {
 	}
 	if last > l.seen {
 		l.seen = last
-		l.note(mark{at: at, value: last, read: true, since: now})
+		l.note(mark{at: at, value: last, awaited: true, since: now})
 		return nil
 	}
 	// A draw has told as much, and its flush has not been seen yet: now that
 	// somebody has asked, it is waited for.
 	for i := range l.marks {
-		if m := &l.marks[i]; !m.read {
-			m.read, m.since = true, now
+		if m := &l.marks[i]; !m.awaited {
+			m.awaited, m.since = true, now
 		}
 	}
 	return nil
@@ -185,7 +186,7 @@ func (l *Ledger) Flush(at LSN) {
 // among that may be handed out again, to anybody: ErrWentBack.
 func (l *Ledger) Crashed() error {
 	for _, m := range l.marks {
-		if !m.read {
+		if m.drawn {
 			return fmt.Errorf("the server started anew before the draw of id %d was known to be on disk: %w", m.value, ErrWentBack)
 		}
 	}
@@ -200,7 +201,7 @@ func (l *Ledger) Awaits() (since time.Time, ok bool) {
 		since, ok = l.waiting[0].since, true
 	}
 	for _, m := range l.marks {
-		if m.read && (!ok || m.since.Before(since)) {
+		if m.awaited && (!ok || m.since.Before(since)) {
 			since, ok = m.since, true
 		}
 	}

@@ -221,6 +221,12 @@ func TestLedgerNoticesASequenceThatWentBack(t *testing.T) {
 	if err := l.Crashed(); !errors.Is(err, ErrWentBack) {
 		t.Errorf("a crash with unflushed draws: %v", err)
 	}
+	if err := l.Read(12, 4, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Crashed(); !errors.Is(err, ErrWentBack) {
+		t.Errorf("a crash with unflushed draws, one of which somebody waits for: %v", err)
+	}
 	l.Flush(9)
 	if err := l.Crashed(); err != nil {
 		t.Errorf("a crash with nothing to lose: %v", err)
