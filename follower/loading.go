@@ -24,8 +24,8 @@ type tables interface {
 	// rows tells found of the rows beyond above, in the order of their ids, with
 	// a WAL position that covers them.
 	rows(ctx context.Context, above int64, found func([]tracker.Event, pglogrepl.LSN)) error
-	// shown has read read from one snapshot, not before every standby that is
-	// read shows it.
+	// shown has read read from one snapshot that is on disk, not before every
+	// standby that is read shows it.
 	shown(ctx context.Context, read func() error) error
 }
 
@@ -70,7 +70,7 @@ func (o loading) first(ctx context.Context) (registering []string, err error) {
 func (o loading) done(drawn int64) {
 	l := o.life
 	l.mu.Lock()
-	nobody := len(l.mu.writers) == 0 && len(l.of.cfg.Writers) == 0
+	nobody := l.registeredLocked() == 0 && len(l.of.cfg.Writers) == 0
 	l.mu.Unlock()
 	if nobody {
 		l.tracker.Settle(l.of.outward(drawn))

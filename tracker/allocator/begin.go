@@ -106,10 +106,8 @@ func (a *Allocator) sameHistory(history string) error {
 // count only what a crash cannot take back. RULES 17.
 func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, error) {
 	r, err := a.db.read(ctx, conn)
-	for err == nil && r.wal.onDisk < r.wal.inserted {
-		at := r.wal.inserted
-		r.wal, err = a.db.look(ctx, conn, true)
-		r.wal.inserted = at
+	if err == nil {
+		r.wal, err = a.db.flush(ctx, conn, r.wal)
 	}
 	return r, err
 }

@@ -197,6 +197,30 @@ func (db *database) look(ctx context.Context, q querier, force bool) (w wal, err
 	return w, nil
 }
 
+// flush has all WAL put on disk that was written at w.
+func (db *database) flush(ctx context.Context, q querier, w wal) (wal, error) {
+	at := w.inserted
+	for w.onDisk < at {
+		var err error
+		if w, err = db.look(ctx, q, true); err != nil {
+			return w, err
+		}
+	}
+	w.inserted = at
+	return w, nil
+}
+
+// keep has what has just been read put on disk before anything is made of it:
+// who commits asynchronously shows a row before it is there, and a crash would
+// hand its id out again. RULES 17.
+func (db *database) keep(ctx context.Context) error {
+	w, err := db.look(ctx, db.pool, false)
+	if err == nil {
+		_, err = db.flush(ctx, db.pool, w)
+	}
+	return err
+}
+
 // drawIDs draws n ids, fewer only if the instance is not registered.
 func (db *database) drawIDs(ctx context.Context, conn *pgx.Conn, n int) (ids []int64, w wal, err error) {
 	b := &pgx.Batch{}

@@ -65,6 +65,9 @@ func (a *Allocator) refresh(ctx context.Context) error {
 	if err := a.sameHistory(history); err != nil {
 		return err
 	}
+	if err := a.db.keep(ctx); err != nil {
+		return err
+	}
 	if writing != nil {
 		a.tracker.Cap(a.cfg.outward(r.last))
 	}
@@ -175,6 +178,9 @@ func (a *Allocator) readRun(ctx context.Context, from int64, toGap bool) error {
 		last := from
 		page, err := a.db.readPage(ctx, query, from, ids)
 		if err != nil {
+			return err
+		}
+		if err := a.db.keep(ctx); err != nil {
 			return err
 		}
 		events, gap := a.runs(page, &last)
