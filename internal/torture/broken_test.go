@@ -49,10 +49,10 @@ func (r *broken) verify(ctx context.Context, end int64) { r.verifyAt(ctx, end) }
 func TestBrokenReadersAreCaught(t *testing.T) {
 	t.Parallel()
 	tally := newTally()
-	w := newWorld(t, 1, 0, tally, []role{alone}, nil)
+	w := newWorld(t, 1, 0, tally, plan{roles: []role{alone}})
 	w.control = true
 	missing := make(map[string][]*book)
-	w.run(time.Second, nil, func() (all []reader) {
+	w.run(time.Second, func() (all []reader) {
 		for _, s := range w.streams {
 			for name, sql := range map[string]string{
 				"newest visible": "SELECT coalesce(max(id), 0) FROM (" + s.union("abs(id::bigint) AS id", "true") + ") t",

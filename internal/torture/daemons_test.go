@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,10 +34,12 @@ const (
 type daemon struct {
 	w    *world
 	args []string
-	cmd  *exec.Cmd
-	in   io.Closer // its end ends the process
-	http *proxy
-	said *lines
+	// program is started next; empty: the test binary.
+	program string
+	cmd     *exec.Cmd
+	in      io.Closer // its end ends the process
+	http    *proxy
+	said    *lines
 }
 
 // runProgram is the process: the program until standard input ends.
@@ -128,8 +131,9 @@ func freePort(t *testing.T) int {
 }
 
 func (d *daemon) start() error {
-	d.cmd = exec.Command(os.Args[0], d.args...)
+	d.cmd = exec.Command(cmp.Or(d.program, os.Args[0]), d.args...)
 	d.cmd.Env = append(os.Environ(), envProgram+"=1")
+	d.program = ""
 	d.cmd.Stderr = d.said
 	if *logFlag {
 		d.cmd.Stderr = d.w.t.Output()
@@ -140,6 +144,16 @@ func (d *daemon) start() error {
 	}
 	if err := d.cmd.Start(); err != nil {
 		return fmt.Errorf("start daemon: %w", err)
+	}
+	return nil
+}
+
+// startDaemons starts all of them.
+func (w *world) startDaemons() error {
+	for _, d := range w.daemons {
+		if err := d.start(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -211,12 +225,7 @@ func daemonKinds() []kind {
 			for _, d := range w.daemons {
 				d.kill()
 			}
-			for _, d := range w.daemons {
-				if err := d.start(); err != nil {
-					return err
-				}
-			}
-			return nil
+			return w.startDaemons()
 		}},
 		{name: "daemon frozen", fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			d := w.daemons[rnd.IntN(len(w.daemons))]

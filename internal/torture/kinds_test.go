@@ -28,7 +28,7 @@ type kind struct {
 
 // kinds are all faults that there are.
 func kinds() []kind {
-	return slices.Concat(killings(), cables(), slots(), standbys(), definitions(), locks(), daemonKinds(), disks())
+	return slices.Concat(killings(), cables(), slots(), standbys(), definitions(), locks(), daemonKinds(), disks(), clocks())
 }
 
 // recoverWithin is how soon everything must be well again after a fault.

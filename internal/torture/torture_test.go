@@ -21,19 +21,22 @@ func TestTorture(t *testing.T) {
 func torture(t *testing.T, o options, major int) {
 	t.Logf("seed %d", o.seed)
 	tally := newTally()
-	began := time.Now()
 	version := fmt.Sprint(major)
-	roles := []role{alone, read, takeOver}
+	p := plan{roles: []role{alone, read, takeOver}, kinds: o.kinds}
 	if *faultsFlag == "quick" {
-		roles = []role{alone} // a standby costs seconds
+		p.roles = []role{alone} // a standby costs seconds
 	}
+	if p.has(clockJumps) {
+		p.jumping = buildJumping(t)
+	}
+	began := time.Now()
 	for left := o.duration; left > 0 && !t.Failed(); left -= worldTime {
 		seed := o.seed + uint64(tally.worlds)
 		tally.worlds++
 		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
-			w := newWorld(t, seed, major, tally, roles, o.kinds)
+			w := newWorld(t, seed, major, tally, p)
 			version = w.primary.Load().Binaries().Version
-			w.run(min(left, worldTime), o.kinds, w.newReaders)
+			w.run(min(left, worldTime), w.newReaders)
 		})
 	}
 	t.Log(tally.table())

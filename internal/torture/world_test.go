@@ -34,11 +34,25 @@ const (
 	takeOver             // it is promoted when the primary is gone
 )
 
+// plan is what the worlds of a run have in common.
+type plan struct {
+	roles []role
+	kinds []kind
+	// jumping is the program with a clock that jumps; empty: there is none.
+	jumping string
+}
+
+// has reports whether a kind of fault may happen.
+func (p plan) has(name string) bool {
+	return slices.ContainsFunc(p.kinds, func(k kind) bool { return k.name == name })
+}
+
 // world is a server and everything that happens to it.
 type world struct {
 	t       *testing.T
 	seed    uint64
 	tally   *tally
+	plan    plan
 	streams []*stream
 	role    role
 	disk    string // where the WAL is on a disk of its own; else empty
@@ -68,12 +82,12 @@ type world struct {
 func (w *world) source(n uint64) *rand.Rand { return rand.New(rand.NewPCG(w.seed, n)) }
 
 // newWorld makes servers, schema and followers.
-func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role, kinds []kind) *world {
+func newWorld(t *testing.T, seed uint64, major int, tally *tally, p plan) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, tally: tally}
+	w := &world{t: t, seed: seed, tally: tally, plan: p}
 	w.mu.forgiven = make(map[*follower.Stream]uint64)
 	rnd := w.source(0)
-	w.role = roles[rnd.IntN(len(roles))]
+	w.role = p.roles[rnd.IntN(len(p.roles))]
 	w.streams = randomStreams(rnd)
 	w.parts.Store(2)
 	settings := []pgtest.Option{
@@ -88,8 +102,7 @@ func newWorld(t *testing.T, seed uint64, major int, tally *tally, roles []role, 
 	if w.role != alone {
 		settings = append(settings, pgtest.Setting("wal_keep_size", "512MB")) // standbys have no slot
 	}
-	fills := slices.ContainsFunc(kinds, func(k kind) bool { return k.name == diskFull })
-	if fills && w.role == alone && w.source(2).IntN(2) == 0 {
+	if p.has(diskFull) && w.role == alone && w.source(2).IntN(2) == 0 {
 		if disk := w.smallDisk(); disk != nil {
 			settings = append(settings, disk, pgtest.Setting("max_wal_size", "32MB"), pgtest.Setting("min_wal_size", "5MB"))
 		}
@@ -253,7 +266,7 @@ func (w *world) exec(ctx context.Context, sql ...string) error {
 }
 
 // run goes by rounds until the time is over.
-func (w *world) run(d time.Duration, kinds []kind, readers func() []reader) {
+func (w *world) run(d time.Duration, readers func() []reader) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	w.writers, w.allocate = newWriters(w), newAllocating(w)
@@ -265,7 +278,7 @@ func (w *world) run(d time.Duration, kinds []kind, readers func() []reader) {
 	faults := w.source(1)
 	end := time.Now().Add(d)
 	for round := 0; round == 0 || (time.Now().Before(end) && !w.failed.Load()); round++ {
-		w.round(ctx, faults, min(roundTime, max(time.Until(end), roundTime/4)), kinds)
+		w.round(ctx, faults, min(roundTime, max(time.Until(end), roundTime/4)))
 	}
 	cancel()
 	reading.Wait()
@@ -279,7 +292,7 @@ func (w *world) run(d time.Duration, kinds []kind, readers func() []reader) {
 const roundTime = 12 * time.Second
 
 // round has writers write while faults happen, and then looks at everything.
-func (w *world) round(ctx context.Context, rnd *rand.Rand, d time.Duration, kinds []kind) {
+func (w *world) round(ctx context.Context, rnd *rand.Rand, d time.Duration) {
 	writing, stop := context.WithCancel(ctx)
 	defer stop()
 	var writers sync.WaitGroup
@@ -289,7 +302,7 @@ func (w *world) round(ctx context.Context, rnd *rand.Rand, d time.Duration, kind
 	for _, a := range w.allocate {
 		writers.Go(func() { a.run(writing) })
 	}
-	w.faults(ctx, rnd, time.Now().Add(d), kinds)
+	w.faults(ctx, rnd, time.Now().Add(d), w.plan.kinds)
 	stop()
 	writers.Wait()
 	if !w.failed.Load() {
