@@ -32,10 +32,16 @@ endif
 # The race detector needs a C compiler; without one Go turns cgo off.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+# The comparisons of `make bench` are a module of their own: what they compare
+# with stays out of the product's dependencies, and ./... does not reach them.
+BENCH := internal/bench
+
 PKG          ?= ./...
 TEST_TIMEOUT ?= 9m
 FUZZTIME     ?= 60s
 BENCHTIME    ?= 1s
+SCALE        ?= 1
+ONLY         ?=
 SEED         ?= 0
 DURATION     ?= 5m
 FAULTS       ?= all
@@ -56,6 +62,7 @@ postgres: ## install a PostgreSQL server where none is, or the majors of PG=16,1
 test: postgres vet fmt-check ## install what is missing, vet, check the format, then every test; PG=16,17,18 chooses servers
 	@$(if $(RACE),,echo 'no C compiler: testing without the race detector' >&2)
 	$(call on,$(firstword $(MAJORS))) go test $(RACE) -timeout $(TEST_TIMEOUT) $(PKG)
+	$(if $(filter ./...,$(PKG)),cd $(BENCH) && go test -timeout $(TEST_TIMEOUT) ./...)
 	@$(if $(word 2,$(MAJORS)),$(MAKE) --no-print-directory integration PG='$(wordlist 2,99,$(MAJORS))')
 
 # Another server does not make other races in our code: `make test` looks for
@@ -91,12 +98,14 @@ demo: postgres build ## watch positions live on a throw-away server; ends with a
 .PHONY: lint
 lint: vet fmt-check ## vet, format, staticcheck, and golangci-lint where it is installed
 	go run $(STATICCHECK) ./...
+	cd $(BENCH) && go run $(STATICCHECK) ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
 	else echo 'golangci-lint is not installed: left out'; fi
 
 .PHONY: vet
 vet:
 	go vet ./...
+	cd $(BENCH) && go vet ./...
 
 .PHONY: fmt
 fmt: ## format every Go file
@@ -131,7 +140,12 @@ model: ## verify the models of the protocol with spin, and that each known mista
 	@cd follower/model && TIDEMARK_MODEL=1 go test -count=1 -timeout 30m $(if $(V),-v)
 
 .PHONY: bench
-bench: ## run every benchmark, BENCHTIME=1s each
+bench: postgres ## compare with what people use, on a throw-away server, in half an hour; SCALE=0.1 ONLY=2,5 is shorter, goes to bin/bench
+	cd $(BENCH) && go run . $(if $(PG),-pg $(firstword $(MAJORS))) -scale $(SCALE) -only "$(ONLY)" \
+		$(if $(ONLY)$(filter-out 1,$(SCALE)),-out ../../bin/bench,-out . -images ../../.github/images)
+
+.PHONY: microbench
+microbench: ## run every benchmark of the packages, BENCHTIME=1s each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PKG)
 
 .PHONY: clean

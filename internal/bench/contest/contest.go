@@ -78,9 +78,22 @@ func (s *Stage) Count(full, least int) int {
 	return max(least, int(math.Round(float64(full)*s.Scale)))
 }
 
-// Span scales a duration, to no less than 300 ms.
+// Span scales a duration, to no less than 100 ms.
 func (s *Stage) Span(full time.Duration) time.Duration {
-	return max(300*time.Millisecond, time.Duration(float64(full)*s.Scale))
+	return max(100*time.Millisecond, time.Duration(float64(full)*s.Scale))
+}
+
+// trial is the scale below which nothing is measured: whether everything still
+// runs is all that such a run tells.
+const trial = 0.01
+
+// Rule is a duration that belongs to what is compared, and stays as it is but
+// in a trial.
+func (s *Stage) Rule(full time.Duration) time.Duration {
+	if s.Scale < trial {
+		return 200 * time.Millisecond
+	}
+	return full
 }
 
 // Defer has fn called when the comparison is over, the last one first.

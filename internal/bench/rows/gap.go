@@ -36,9 +36,6 @@ func gap() contest.Comparison {
 	}
 }
 
-// givenUp is when a reader that stands still is given up.
-const givenUp = 5 * time.Second
-
 func prepareGap(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
 	db, err := eventsIn(ctx, s, "bench_gap")
 	if err != nil {
@@ -47,21 +44,31 @@ func prepareGap(ctx context.Context, s *contest.Stage) ([]contest.Contender, err
 	if err := db.Exec(ctx, "CREATE TABLE unrelated (x int)"); err != nil {
 		return nil, err
 	}
-	contender := func(name string, open opening, rollback rolling, span time.Duration) contest.Contender {
-		return contest.Contender{Name: name, Run: func(ctx context.Context) (_ contest.Result, err error) {
-			return measureGaps(ctx, db, open, rollback, span)
+	givenUp := s.Rule(5 * time.Second)
+	contender := func(name string, open opening, make making, span time.Duration) contest.Contender {
+		g := gaps{db: db, make: make, span: span, givenUp: givenUp}
+		return contest.Contender{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
+			return g.beside(ctx, open)
 		}}
 	}
 	return []contest.Contender{
 		contender(ours, openTidemark, rollBack, s.Span(5*time.Second)),
-		contender(gapPolling, openGapRule, rollBack, s.Span(2*time.Second)),
+		contender(gapPolling, openGapRule(s.Rule(3*time.Second)), rollBack, s.Span(2*time.Second)),
 		contender(polling, openWatermill, insertNext, s.Span(time.Second)),
 	}, nil
 }
 
-// rolling makes one gap. It returns the id that is to be passed, and when the
+// gaps are made one after the other, without waiting for them to close.
+type gaps struct {
+	db      *bed.Database
+	make    making
+	span    time.Duration
+	givenUp time.Duration // when a reader that stands still is
+}
+
+// making makes one gap. It returns the id that is to be passed, and when the
 // time began.
-type rolling func(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began time.Time, err error)
+type making func(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began time.Time, err error)
 
 func rollBack(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began time.Time, err error) {
 	tx, err := conn.Begin(ctx)
@@ -82,13 +89,15 @@ func insertNext(ctx context.Context, conn *pgx.Conn, r *reader) (id int64, began
 	return id, began, err
 }
 
-func measureGaps(ctx context.Context, db *bed.Database, open opening, rollback rolling, span time.Duration) (_ contest.Result, err error) {
-	r, err := open(ctx, db)
+// beside makes gaps while a reader reads, others write, and an unrelated
+// transaction is open.
+func (g gaps) beside(ctx context.Context, open opening) (_ contest.Result, err error) {
+	r, err := open(ctx, g.db)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.stop()) }()
-	unrelated, err := openUnrelated(ctx, db)
+	unrelated, err := openUnrelated(ctx, g.db)
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +106,10 @@ func measureGaps(ctx context.Context, db *bed.Database, open opening, rollback r
 	writing, stop := context.WithCancel(ctx)
 	writers, writing := errgroup.WithContext(writing)
 	writers.Go(func() error {
-		_, err := load{writers: manyWriters, rate: 1000, span: time.Hour}.write(writing, db.URL, insertRow(r.insert))
+		_, err := load{writers: manyWriters, rate: 1000, span: time.Hour}.write(writing, g.db.URL, insertRow(r.insert))
 		return err
 	})
-	took, err := gaps(ctx, db, r, rollback, span)
+	took, err := g.measure(ctx, r)
 	stop()
 	if err := errors.Join(err, writers.Wait()); err != nil {
 		return nil, err
@@ -122,17 +131,18 @@ func openUnrelated(ctx context.Context, db *bed.Database) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// gaps makes gaps one after the other, without waiting for them to close.
-func gaps(ctx context.Context, db *bed.Database, r *reader, rollback rolling, span time.Duration) (*latencies, error) {
+// measure makes the gaps and times each.
+func (g gaps) measure(ctx context.Context, r *reader) (*latencies, error) {
 	var took latencies
 	awaiting, ctx := errgroup.WithContext(ctx)
-	_, err := load{writers: 1, rate: 20, span: span}.write(ctx, db.URL, func(writing context.Context, conn *pgx.Conn, _ string) error {
-		id, began, err := rollback(writing, conn, r)
+	one := load{writers: 1, rate: 20, span: g.span}
+	_, err := one.write(ctx, g.db.URL, func(writing context.Context, conn *pgx.Conn, _ string) error {
+		id, began, err := g.make(writing, conn, r)
 		if err != nil {
 			return err
 		}
 		awaiting.Go(func() error {
-			wait, cancel := context.WithDeadline(ctx, began.Add(givenUp))
+			wait, cancel := context.WithDeadline(ctx, began.Add(g.givenUp))
 			defer cancel()
 			err := r.await(wait, id)
 			took.add(time.Since(began))

@@ -66,7 +66,7 @@ func prepareLatency(ctx context.Context, s *contest.Stage) ([]contest.Contender,
 		contender(ours, openTidemark),
 		contender(receiving, openLoop),
 		contender(notifying, openNotify),
-		contender(gapPolling, openGapRule),
+		contender(gapPolling, openGapRule(s.Rule(3*time.Second))),
 		contender(polling, openWatermill),
 	}, nil
 }

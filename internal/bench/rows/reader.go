@@ -26,12 +26,10 @@ type opening func(ctx context.Context, db *bed.Database) (*reader, error)
 
 // Names of contenders.
 const (
-	notifying   = "NOTIFY with each commit"
-	receiving   = "receipt by the pglogrepl loop"
-	polling     = "polling below xmin, 1 s (Watermill)"
-	gapPolling  = "polling, 100 ms, 3 s for a gap"
-	gapPatience = 3 * time.Second
-	gapEvery    = 100 * time.Millisecond
+	notifying  = "NOTIFY with each commit"
+	receiving  = "receipt by the pglogrepl loop"
+	polling    = "polling below xmin, 1 s (Watermill)"
+	gapPolling = "polling, 100 ms, 3 s for a gap"
 )
 
 func openTidemark(ctx context.Context, db *bed.Database) (*reader, error) {
@@ -75,21 +73,25 @@ func openWatermill(ctx context.Context, db *bed.Database) (*reader, error) {
 	}}, err
 }
 
-func openGapRule(ctx context.Context, db *bed.Database) (*reader, error) {
-	after, err := bed.Ask[int64](ctx, db, "SELECT coalesce(max(id), 0) FROM events")
-	if err != nil {
-		return nil, err
+// openGapRule opens a reader that gives each gap so much patience.
+func openGapRule(patience time.Duration) opening {
+	const every = 100 * time.Millisecond
+	return func(ctx context.Context, db *bed.Database) (*reader, error) {
+		after, err := bed.Ask[int64](ctx, db, "SELECT coalesce(max(id), 0) FROM events")
+		if err != nil {
+			return nil, err
+		}
+		position, err := tracker.New(tracker.Config{Stream: "events"}) // only for its Wait
+		if err != nil {
+			return nil, err
+		}
+		stop, err := beside(ctx, func(ctx context.Context, started func()) error {
+			started()
+			return peer.GapRule{URL: db.URL, Every: every, Patience: patience, After: after}.
+				Run(ctx, func(p int64) { position.Settle(p) })
+		})
+		return &reader{insert: bed.Insert, await: position.Wait, stop: stop}, err
 	}
-	position, err := tracker.New(tracker.Config{Stream: "events"}) // only for its Wait
-	if err != nil {
-		return nil, err
-	}
-	stop, err := beside(ctx, func(ctx context.Context, started func()) error {
-		started()
-		return peer.GapRule{URL: db.URL, Every: gapEvery, Patience: gapPatience, After: after}.
-			Run(ctx, func(p int64) { position.Settle(p) })
-	})
-	return &reader{insert: bed.Insert, await: position.Wait, stop: stop}, err
 }
 
 // beside runs something until stop is called, and returns when it has started.

@@ -6,5 +6,6 @@ import "github.com/tidemark-pg/tidemark/internal/bench/contest"
 func All() []contest.Comparison {
 	return []contest.Comparison{
 		decode(), drain(), latency(), throughput(), gap(), verbs(), memory(), idle(), remote(), startup(),
+		rowsCurve(), writersCurve(), streamsCurve(), gapsCurve(), waitersCurve(),
 	}
 }
