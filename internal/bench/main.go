@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 
@@ -31,6 +32,7 @@ type options struct {
 	only        string
 	scale       float64
 	out, images string
+	profile     string
 	major       int
 }
 
@@ -40,6 +42,7 @@ func parse(args []string) (o options, err error) {
 	flags.Float64Var(&o.scale, "scale", 1, "share of the work to do")
 	flags.StringVar(&o.out, "out", ".", "directory for results.md and results.json")
 	flags.StringVar(&o.images, "images", "", "directory for bench-*.svg; empty: that of -out")
+	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of this program's processor time")
 	flags.IntVar(&o.major, "pg", 0, "major version of PostgreSQL; 0: the newest that is installed with pg_recvlogical")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -65,7 +68,29 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return measure(ctx, o, comparisons, out)
+	stop, err := profile(o.profile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(measure(ctx, o, comparisons, out), stop())
+}
+
+// profile writes a profile into the named file until stop; "" is none.
+func profile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("make the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 // choose keeps the comparisons whose keys are listed, or all.

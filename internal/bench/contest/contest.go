@@ -96,6 +96,15 @@ func (s *Stage) Rule(full time.Duration) time.Duration {
 	return full
 }
 
+// Size is how large something is whose size is compared: as large as it should
+// be but in a trial.
+func (s *Stage) Size(full int) int {
+	if s.Scale < trial {
+		return min(full, 3)
+	}
+	return full
+}
+
 // Defer has fn called when the comparison is over, the last one first.
 func (s *Stage) Defer(fn func() error) { s.closers = append(s.closers, fn) }
 

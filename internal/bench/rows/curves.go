@@ -98,7 +98,7 @@ func streamsCurve() contest.Comparison {
 		Prepare: func(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
 			var all []contest.Contender
 			for _, n := range []int{1, 10, 100} {
-				c, err := streaming(ctx, s, n)
+				c, err := streaming(ctx, s, s.Size(n))
 				if err != nil {
 					return nil, err
 				}
@@ -115,16 +115,17 @@ func streaming(ctx context.Context, s *contest.Stage, n int) (contest.Contender,
 		return contest.Contender{}, err
 	}
 	cfg := db.Events()
+	var create []string
 	for i := 1; i < n; i++ {
 		table := fmt.Sprintf("events_%d", i)
-		err := db.Exec(ctx, "CREATE TABLE "+table+" (LIKE events INCLUDING ALL)",
+		create = append(create, "CREATE TABLE "+table+" (LIKE events INCLUDING ALL)",
 			"ALTER PUBLICATION "+bed.Publication+" ADD TABLE "+table+" (id, instance_name)")
-		if err != nil {
-			return contest.Contender{}, err
-		}
 		cfg.Streams = append(cfg.Streams, follower.StreamConfig{Name: table, Tables: []follower.TableConfig{
 			{Name: "public." + table, IDColumn: "id", InstanceColumn: "instance_name"},
 		}})
+	}
+	if err := db.Exec(ctx, create...); err != nil {
+		return contest.Contender{}, err
 	}
 	l := load{writers: 4, rate: 400, span: s.Span(3 * time.Second)}
 	return contest.Contender{Name: ours, X: float64(n), Run: func(ctx context.Context) (contest.Result, error) {
@@ -227,7 +228,7 @@ func growing(s *contest.Stage, sizes []int, prepare func(t *tracker.Tracker, siz
 	var all []contest.Contender
 	for _, size := range sizes {
 		c := operation("Observe", s.Count(1_000_000, 1000), func(t *tracker.Tracker) func(int) {
-			return prepare(t, min(size, s.Count(size, 10)))
+			return prepare(t, s.Size(size))
 		})
 		c.X = float64(size)
 		all = append(all, c)

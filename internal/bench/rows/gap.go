@@ -103,10 +103,15 @@ func (g gaps) beside(ctx context.Context, open opening) (_ contest.Result, err e
 	}
 	defer func() { _ = unrelated.Close(context.WithoutCancel(ctx)) }()
 
+	others, err := load{writers: manyWriters, rate: 1000, span: time.Hour}.connect(ctx, g.db.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer others.close(ctx)
 	writing, stop := context.WithCancel(ctx)
 	writers, writing := errgroup.WithContext(writing)
 	writers.Go(func() error {
-		_, err := load{writers: manyWriters, rate: 1000, span: time.Hour}.write(writing, g.db.URL, insertRow(r.insert))
+		_, err := others.write(writing, insertRow(r.insert))
 		return err
 	})
 	took, err := g.measure(ctx, r)

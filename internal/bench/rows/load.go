@@ -22,26 +22,43 @@ type load struct {
 	span    time.Duration
 }
 
-// write has writers call insert until the span or ctx is over, and returns how
-// many calls a second succeeded. Writers that fall behind the rate do not catch
-// up.
-func (l load) write(ctx context.Context, url string, insert func(ctx context.Context, conn *pgx.Conn, writer string) error) (perSecond float64, err error) {
-	var done atomic.Int64
-	group, ctx := errgroup.WithContext(ctx)
-	conns := make([]*pgx.Conn, l.writers)
-	for i := range conns {
+// crew is the writers of a load, connected.
+type crew struct {
+	load
+	conns []*pgx.Conn
+}
+
+// connect connects the writers; close ends their sessions.
+func (l load) connect(ctx context.Context, url string) (*crew, error) {
+	c := &crew{load: l}
+	for range l.writers {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
-			return 0, fmt.Errorf("connect a writer: %w", err)
+			c.close(ctx)
+			return nil, fmt.Errorf("connect a writer: %w", err)
 		}
-		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-		conns[i] = conn
+		c.conns = append(c.conns, conn)
 	}
+	return c, nil
+}
+
+func (c *crew) close(ctx context.Context) {
+	for _, conn := range c.conns {
+		_ = conn.Close(context.WithoutCancel(ctx)) // what it wrote is committed
+	}
+}
+
+// write has the writers call insert until the span or ctx is over, and returns
+// how many calls a second succeeded. Writers that fall behind the rate do not
+// catch up.
+func (c *crew) write(ctx context.Context, insert inserting) (perSecond float64, err error) {
+	var done atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
-	for i, conn := range conns {
+	for i, conn := range c.conns {
 		group.Go(func() error {
 			name := fmt.Sprintf("writer-%d", i)
-			return l.each(ctx, began, func() error {
+			return c.each(ctx, began, func() error {
 				err := insert(ctx, conn, name)
 				if err == nil {
 					done.Add(1)
@@ -52,6 +69,16 @@ func (l load) write(ctx context.Context, url string, insert func(ctx context.Con
 	}
 	err = group.Wait()
 	return float64(done.Load()) / time.Since(began).Seconds(), err
+}
+
+// write connects writers and has them write.
+func (l load) write(ctx context.Context, url string, insert inserting) (perSecond float64, err error) {
+	c, err := l.connect(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close(ctx)
+	return c.write(ctx, insert)
 }
 
 // each calls one writer's insert at its times.
