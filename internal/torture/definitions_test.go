@@ -32,8 +32,8 @@ func definitions() []kind {
 			return w.ddl(ctx, some(rnd, 2*time.Second), "ALTER PUBLICATION tidemark DROP TABLE "+t.name,
 				"ALTER PUBLICATION tidemark ADD TABLE "+t.name+" (id, instance_name)")
 		}},
-		{name: "truncate restart identity", fits: startable, bring: truncate},
-		{name: "setval back", fits: startable, bring: setBack},
+		{name: "truncate restart identity", fits: restartable, bring: truncate},
+		{name: "setval back", fits: restartable, bring: setBack},
 	}
 }
 
@@ -95,30 +95,42 @@ func addPartition(ctx context.Context, w *world, _ *rand.Rand) error {
 	return nil
 }
 
-// restartable are the streams whose ids can start over under the feet of their
-// writers: those who draw ahead would write old ids into the new history.
+// restartable are the streams whose ids can start over. Those who draw ahead
+// would write old ids into the new history; where they are ours they can be
+// asked to have none meanwhile.
 func (w *world) restartable() []*stream {
 	var all []*stream
 	for _, s := range w.streams {
-		if !s.announced {
+		if !s.allocators {
 			all = append(all, s)
 		}
 	}
 	return all
 }
 
-func startable(w *world) bool { return len(w.restartable()) > 0 }
+func restartable(w *world) bool { return len(w.restartable()) > 0 }
+
+// anew has ids of a stream start over by sql, in one transaction in which none
+// of its tables has rows. Who announces is a new writer then.
+func (w *world) anew(ctx context.Context, s *stream, sql string) error {
+	if s.announced {
+		w.quiet.Lock()
+		defer w.quiet.Unlock()
+		sql = "DELETE FROM stream_positions WHERE stream_name = '" + s.name + "'; " + sql
+	}
+	return w.patiently(ctx, "BEGIN; "+sql+"; COMMIT")
+}
 
 // truncate empties a stream, and lets its ids start over.
 func truncate(ctx context.Context, w *world, rnd *rand.Rand) error {
 	all := w.restartable()
 	s := all[rnd.IntN(len(all))]
-	restart := "ALTER SEQUENCE " + s.sequence + " RESTART"
-	if !s.named {
-		restart = "SELECT 1"
+	restart := ""
+	if s.named {
+		restart = "; ALTER SEQUENCE " + s.sequence + " RESTART"
 	}
 	return w.startOver(ctx, s, func() error {
-		return w.patiently(ctx, "BEGIN; TRUNCATE "+names(s)+" RESTART IDENTITY; "+restart+"; COMMIT")
+		return w.anew(ctx, s, "TRUNCATE "+names(s)+" RESTART IDENTITY"+restart)
 	})
 }
 
@@ -146,11 +158,11 @@ func setBack(ctx context.Context, w *world, rnd *rand.Rand) error {
 		return errNot
 	}
 	return w.startOver(ctx, s, func() error {
-		sql := "BEGIN; LOCK TABLE " + names(s) + " IN ACCESS EXCLUSIVE MODE; "
+		sql := "LOCK TABLE " + names(s) + " IN ACCESS EXCLUSIVE MODE; "
 		for _, t := range s.tables {
 			sql += "DELETE FROM " + t.name + "; "
 		}
-		return w.patiently(ctx, fmt.Sprintf("%sSELECT setval('%s', %d); COMMIT", sql, s.sequence, 1+rnd.IntN(10)))
+		return w.anew(ctx, s, fmt.Sprintf("%sSELECT setval('%s', %d)", sql, s.sequence, 1+rnd.IntN(10)))
 	})
 }
 

@@ -232,18 +232,27 @@ func standbys() []kind {
 				return w.onStandby(ctx, "SELECT pg_wal_replay_resume()")
 			},
 		},
+		{name: "standby killed", fits: func(w *world) bool { return w.role == read }, bring: killStandby},
 		{
-			name: "standby killed", fits: func(w *world) bool { return w.role == read },
+			name: "synchronous standby gone and back", fits: func(w *world) bool { return w.role == read },
 			bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
-				if err := w.standby.Kill(); err != nil {
+				if err := w.set(ctx, "synchronous_standby_names", "standby"); err != nil {
 					return err
 				}
-				w.pause(ctx, some(rnd, 2*time.Second))
-				return w.standby.StartAgain(ctx)
+				w.pause(ctx, some(rnd, time.Second))
+				return errors.Join(killStandby(ctx, w, rnd), w.set(ctx, "synchronous_standby_names", ""))
 			},
 		},
 		{name: "failover", often: true, fits: func(w *world) bool { return w.role == takeOver && w.primary.Load() != w.standby }, bring: failover},
 	}
+}
+
+func killStandby(ctx context.Context, w *world, rnd *rand.Rand) error {
+	if err := w.standby.Kill(); err != nil {
+		return err
+	}
+	w.pause(ctx, some(rnd, 2*time.Second))
+	return w.standby.StartAgain(ctx)
 }
 
 func (w *world) onStandby(ctx context.Context, sql string) error {

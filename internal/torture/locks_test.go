@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,15 +30,22 @@ func locks() []kind {
 			s, _ := w.anyTable(rnd)
 			return "ALTER SEQUENCE " + s.sequence + " SET LOGGED"
 		}, 2*time.Second)},
-		{name: "transaction left open", quick: true, beside: true, fits: startable, bring: leaveOpen},
+		{name: "transaction left open", quick: true, beside: true, fits: transactional, bring: leaveOpen},
 		{name: "sequence looked at", beside: true, bring: hold(func(*world, *rand.Rand) string { return "SELECT * FROM pg_sequences" }, time.Second)},
 	}
 }
 
+// transactional are the streams whose ids are drawn in the transaction.
+func (w *world) transactional() []*stream {
+	return slices.DeleteFunc(slices.Clone(w.streams), func(s *stream) bool { return s.announced })
+}
+
+func transactional(w *world) bool { return len(w.transactional()) > 0 }
+
 // leaveOpen has a transaction draw an id and then do nothing for long, idle or
 // prepared, before it ends. (Writers of announced streams would stand still.)
 func leaveOpen(ctx context.Context, w *world, rnd *rand.Rand) error {
-	all := w.restartable()
+	all := w.transactional()
 	s := all[rnd.IntN(len(all))]
 	begin := fmt.Sprintf("BEGIN; INSERT INTO %s (instance_name) VALUES ('open')", s.tables[0].name)
 	end := []string{"COMMIT", "ROLLBACK"}[rnd.IntN(2)]

@@ -70,6 +70,8 @@ type world struct {
 	crashes   atomic.Int64 // lazy rows may have been lost so often
 	parts     atomic.Int64 // partitions of each partitioned table
 	failed    atomic.Bool
+	// quiet is held by writers while they have ids that they have not written.
+	quiet sync.RWMutex
 
 	mu struct {
 		sync.Mutex

@@ -87,6 +87,8 @@ func (r *writer) begin(ctx context.Context) error {
 	if err := r.giveUp(ctx); err != nil {
 		return err
 	}
+	r.w.quiet.RLock()
+	defer r.w.quiet.RUnlock()
 	for _, s := range r.w.streams {
 		if !s.announced {
 			continue
@@ -133,6 +135,8 @@ func expected(err error) bool {
 
 // write is one random transaction.
 func (r *writer) write(ctx context.Context) error {
+	r.w.quiet.RLock()
+	defer r.w.quiet.RUnlock()
 	s := r.w.streams[r.rnd.IntN(len(r.w.streams))]
 	if s.announced {
 		return r.writeAnnounced(ctx, s)
