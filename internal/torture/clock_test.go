@@ -64,8 +64,7 @@ func clocks() []kind {
 		// They stay so until they are killed for another reason.
 		bring: func(_ context.Context, w *world, _ *rand.Rand) error {
 			for _, d := range w.daemons {
-				d.kill()
-				d.program = w.plan.jumping
+				d.kill(w.plan.jumping)
 			}
 			return w.startDaemons()
 		},

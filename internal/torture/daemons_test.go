@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -30,16 +31,25 @@ const (
 	envProgram = "TIDEMARK_TORTURE_PROGRAM"
 )
 
-// daemon is one such process.
+// daemon is one of them, through all the processes that it is.
 type daemon struct {
 	w    *world
 	args []string
+	http *proxy
+	said *lines
+
+	mu sync.Mutex // protects what follows
 	// program is started next; empty: the test binary.
 	program string
-	cmd     *exec.Cmd
-	in      io.Closer // its end ends the process
-	http    *proxy
-	said    *lines
+	now     *process // nil: killed
+	over    bool
+}
+
+// process is a life of a daemon.
+type process struct {
+	cmd   *exec.Cmd
+	in    io.Closer // its end ends the process
+	ended chan struct{}
 }
 
 // runProgram is the process: the program until standard input ends.
@@ -65,7 +75,7 @@ func (w *world) addDaemons(base follower.Config) {
 		}
 		w.daemons = append(w.daemons, d)
 		w.t.Cleanup(func() {
-			d.kill()
+			d.end()
 			if w.t.Failed() {
 				w.t.Logf("the daemon on port %d said at last:\n%s", port, d.said)
 			}
@@ -130,22 +140,85 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
+// start starts the daemon, unless it runs.
 func (d *daemon) start() error {
-	d.cmd = exec.Command(cmp.Or(d.program, os.Args[0]), d.args...)
-	d.cmd.Env = append(os.Environ(), envProgram+"=1")
-	d.program = ""
-	d.cmd.Stderr = d.said
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.now != nil || d.over {
+		return nil
+	}
+	p := &process{cmd: exec.Command(cmp.Or(d.program, os.Args[0]), d.args...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), envProgram+"=1")
+	p.cmd.Stderr = d.said
 	if *logFlag {
-		d.cmd.Stderr = d.w.t.Output()
+		p.cmd.Stderr = io.MultiWriter(d.said, d.w.t.Output())
 	}
 	var err error
-	if d.in, err = d.cmd.StdinPipe(); err != nil {
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return fmt.Errorf("make pipe: %w", err)
 	}
-	if err := d.cmd.Start(); err != nil {
+	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start daemon: %w", err)
 	}
+	d.now, d.program = p, ""
+	go d.supervise(p)
 	return nil
+}
+
+// supervise starts the daemon again where it has ended for what it may end for:
+// before it has followed anything, what the database lacks.
+func (d *daemon) supervise(p *process) {
+	err := p.cmd.Wait()
+	close(p.ended)
+	d.mu.Lock()
+	killed := d.now != p
+	if !killed {
+		d.now = nil
+	}
+	d.mu.Unlock()
+	if killed {
+		return
+	}
+	_ = p.in.Close()
+	if text := d.said.String(); !strings.Contains(text[strings.LastIndex(text, "\n{")+1:], "requirement not met") {
+		d.w.fail("a daemon has ended: %v", err)
+		return
+	}
+	d.w.pause(d.w.t.Context(), time.Second)
+	if err := d.start(); err != nil {
+		d.w.fail("%v", err)
+	}
+}
+
+// kill ends the process as kill -9 does; program is what is started next.
+func (d *daemon) kill(program string) {
+	d.mu.Lock()
+	p := d.now
+	d.now, d.program = nil, program
+	d.mu.Unlock()
+	if p == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.ended
+	_ = p.in.Close()
+}
+
+// end is kill for good.
+func (d *daemon) end() {
+	d.mu.Lock()
+	d.over = true
+	d.mu.Unlock()
+	d.kill("")
+}
+
+func (d *daemon) signal(s os.Signal) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.now == nil {
+		return errNot
+	}
+	return d.now.cmd.Process.Signal(s)
 }
 
 // startDaemons starts all of them.
@@ -181,13 +254,6 @@ func (l *lines) String() string {
 	return string(l.text)
 }
 
-// kill ends the process as kill -9 does.
-func (d *daemon) kill() {
-	_ = d.cmd.Process.Kill() // it may have ended
-	_ = d.cmd.Wait()         // killed, as it should be
-	_ = d.in.Close()
-}
-
 // awaitKept returns once the daemons' table says that id is covered.
 func (w *world) awaitKept(ctx context.Context, s *stream, id int64) error {
 	if len(w.daemons) == 0 {
@@ -217,23 +283,23 @@ func daemonKinds() []kind {
 	return []kind{
 		{name: "kill -9 daemon", beside: true, often: true, fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			d := w.daemons[rnd.IntN(len(w.daemons))]
-			d.kill()
+			d.kill("")
 			w.pause(ctx, some(rnd, 2*time.Second))
 			return d.start()
 		}},
 		{name: "both daemons killed", fits: there, bring: func(_ context.Context, w *world, _ *rand.Rand) error {
 			for _, d := range w.daemons {
-				d.kill()
+				d.kill("")
 			}
 			return w.startDaemons()
 		}},
 		{name: "daemon frozen", fits: there, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			d := w.daemons[rnd.IntN(len(w.daemons))]
-			if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			if err := d.signal(syscall.SIGSTOP); err != nil {
 				return fmt.Errorf("freeze daemon: %w", err)
 			}
 			w.pause(ctx, some(rnd, 4*time.Second))
-			return d.cmd.Process.Signal(syscall.SIGCONT)
+			return d.signal(syscall.SIGCONT)
 		}},
 	}
 }
