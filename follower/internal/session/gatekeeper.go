@@ -17,6 +17,9 @@ const (
 	crowd = 4
 	// crowdPause is that pause.
 	crowdPause = 2 * time.Millisecond
+	// backlogPause is the pause while a backlog is read: nobody notices it
+	// there, and a statement for every few commits would slow the walsender.
+	backlogPause = 20 * time.Millisecond
 	// suspicious is how long a commit may stay invisible before the gatekeeper
 	// asks whether it waits for us. RULES 1.
 	suspicious = 100 * time.Millisecond
@@ -63,6 +66,8 @@ func (g *gatekeeper) drain(ctx context.Context, timer *time.Timer) error {
 		}
 		pause := time.Duration(0)
 		switch {
+		case n > 0 && g.pipe.backlog.Load():
+			pause, again = backlogPause, againFirst
 		case n > crowd:
 			pause, again = crowdPause, againFirst
 		case n > 0:

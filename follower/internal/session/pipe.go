@@ -2,6 +2,7 @@ package session
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -24,6 +25,8 @@ type pipe struct {
 		received pglogrepl.LSN // all WAL up to here has been decoded
 		spare    [][]gate.Run
 	}
+	backlog atomic.Bool // what is read now was committed long before it was sent
+
 	wake   chan struct{} // the queue was empty and is not any more
 	roomy  chan struct{} // the queue was full and is not any more
 	silent chan struct{} // the server has said nothing for long

@@ -26,6 +26,9 @@ const (
 	// silentAfter is how long it may be silent before the gatekeeper asks by
 	// SQL whether the walsender is merely busy.
 	silentAfter = 6 * time.Second
+	// backlogAge is how long before it was sent a transaction of a backlog was
+	// committed. Both times are the server's: its clock need not agree with ours.
+	backlogAge = time.Second
 )
 
 // reader owns the replication connection: it reads, decodes and replies.
@@ -37,7 +40,8 @@ type reader struct {
 	front  *pgproto3.Frontend
 	conn   net.Conn
 
-	open   bool // between Begin and Commit
+	sent   int64 // when the server sent what is being read, as it tells time
+	open   bool  // between Begin and Commit
 	commit gate.Commit
 
 	heard     time.Time // when the server last said something
@@ -124,12 +128,14 @@ func (r *reader) message(ctx context.Context, msg pgproto3.BackendMessage) error
 // https://www.postgresql.org/docs/current/protocol-replication.html
 const (
 	xLogDataHeader  = 1 + 8 + 8 + 8
+	xLogDataSent    = 1 + 8 + 8
 	keepaliveLength = 1 + 8 + 8 + 1
 )
 
 func (r *reader) copyData(ctx context.Context, data []byte) error {
 	switch {
 	case len(data) >= xLogDataHeader && data[0] == pglogrepl.XLogDataByteID:
+		r.sent = int64(binary.BigEndian.Uint64(data[xLogDataSent:]))
 		return r.change(ctx, data[xLogDataHeader:])
 	case len(data) == keepaliveLength && data[0] == pglogrepl.PrimaryKeepaliveMessageByteID:
 		return r.keepalive(pglogrepl.LSN(binary.BigEndian.Uint64(data[1:])), data[keepaliveLength-1] != 0)
@@ -220,6 +226,7 @@ func (r *reader) committed(ctx context.Context, event *decoder.Event) error {
 	r.open = false
 	r.commit.LSN, r.commit.End = pglogrepl.LSN(event.CommitLSN), pglogrepl.LSN(event.EndLSN)
 	r.commit.Time, r.commit.Decoded = event.CommitTime, time.Now()
+	r.pipe.backlog.Store(r.sent-microseconds(event.CommitTime) > backlogAge.Microseconds())
 	room := r.pipe.add(r.commit)
 	r.commit = gate.Commit{}
 	for !room {
@@ -260,8 +267,7 @@ func (r *reader) send(now time.Time, ask bool) error {
 	binary.BigEndian.PutUint64(b[1:], uint64(r.confirmed))
 	binary.BigEndian.PutUint64(b[9:], uint64(r.confirmed))
 	binary.BigEndian.PutUint64(b[17:], uint64(r.confirmed))
-	epoch := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	binary.BigEndian.PutUint64(b[25:], uint64(now.Sub(epoch).Microseconds()))
+	binary.BigEndian.PutUint64(b[25:], uint64(microseconds(now)))
 	b[33] = 0
 	if ask {
 		b[33] = 1
@@ -274,4 +280,9 @@ func (r *reader) send(now time.Time, ask bool) error {
 		return fmt.Errorf("confirm slot %q: %w", r.Slot.Name, err)
 	}
 	return nil
+}
+
+// microseconds is a time as the server writes it: since the year 2000.
+func microseconds(t time.Time) int64 {
+	return t.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Microseconds()
 }
