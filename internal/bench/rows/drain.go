@@ -22,6 +22,8 @@ const (
 	singleRate   = "1-row transactions"
 	thousandTime = "time, 1,000-row"
 	singleTime   = "time, 1-row"
+	thousandUsed = "reader's processor, 1,000-row"
+	singleUsed   = "reader's processor, 1-row"
 )
 
 // backlogRows is how many rows wait at full scale, of each kind.
@@ -56,6 +58,8 @@ func drainMetrics() []contest.Metric {
 		{Name: singleRate, Unit: "rows/s"},
 		{Name: thousandTime, Unit: "s"},
 		{Name: singleTime, Unit: "s"},
+		{Name: thousandUsed, Unit: "µs/row"},
+		{Name: singleUsed, Unit: "µs/row"},
 	}
 }
 
@@ -92,14 +96,23 @@ func prepareDrain(ctx context.Context, s *contest.Stage) ([]contest.Contender, e
 func timeBoth(ctx context.Context, thousand, single *backlog, skips bool, drain drains) (contest.Result, error) {
 	r := contest.Result{}
 	for _, kind := range []struct {
-		b          *backlog
-		rate, time string
-	}{{thousand, thousandRate, thousandTime}, {single, singleRate, singleTime}} {
+		b                *backlog
+		rate, time, used string
+	}{{thousand, thousandRate, thousandTime, thousandUsed}, {single, singleRate, singleTime, singleUsed}} {
+		before, err := processorTime()
+		if err != nil {
+			return nil, err
+		}
 		took, err := timed(func() error { return drain(ctx, kind.b) })
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind.rate, err)
 		}
+		after, err := processorTime()
+		if err != nil {
+			return nil, err
+		}
 		r[kind.time] = took.Seconds()
+		r[kind.used] = float64((after - before).Microseconds()) / float64(kind.b.rows)
 		if !skips {
 			r[kind.rate] = float64(kind.b.rows) / took.Seconds()
 		}

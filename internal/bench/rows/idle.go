@@ -87,13 +87,17 @@ func logged(server *bed.Server) int {
 	return n
 }
 
-// processorTime is what this process has used.
-func processorTime() (time.Duration, error) {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		return 0, fmt.Errorf("getrusage: %w", err)
+// processorTime is what this process has used, with the programs that it has
+// run and that have ended.
+func processorTime() (all time.Duration, err error) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		if err := syscall.Getrusage(who, &used); err != nil {
+			return 0, fmt.Errorf("getrusage: %w", err)
+		}
+		all += time.Duration(used.Utime.Nano() + used.Stime.Nano())
 	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), nil
+	return all, nil
 }
 
 // sleep returns early, with an error, when ctx ends.
