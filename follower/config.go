@@ -32,8 +32,9 @@ const (
 	// follower on the same slot waits as standby and takes over.
 	SlotPermanent
 
-	// SlotNone reads no slot at all: positions come from the fence alone.
-	// Only streams of AllocationTransaction can be followed so.
+	// SlotNone reads no slot at all: positions come from the fence alone, and
+	// those of announced streams from loading what is stored once a second.
+	// Late rows go unseen.
 	SlotNone
 )
 

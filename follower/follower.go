@@ -97,7 +97,9 @@ func (f *Follower) Run(ctx context.Context) error {
 	group, loops := errgroup.WithContext(ctx)
 	group.Go(func() error { return (&warden{Follower: f}).run(loops) })
 	group.Go(func() error { return (&fencer{Follower: f}).run(loops) })
-	if f.cfg.Slot.Kind != SlotNone {
+	if f.cfg.Slot.Kind == SlotNone {
+		group.Go(func() error { return (&surveys{f}).run(loops) })
+	} else {
 		group.Go(func() error { return (&sessions{Follower: f}).run(loops) })
 	}
 	if f.readers != nil {

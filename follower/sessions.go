@@ -338,7 +338,7 @@ func (l *listener) loadAnnounced(ctx context.Context, conn *pgx.Conn, i int) err
 }
 
 func (l *listener) finishLoading(ctx context.Context, i int, registering []string) error {
-	conn, _, err := l.dialer.SQL(ctx)
+	conn, err := l.onFooting(ctx, l.footing)
 	if err != nil {
 		return err
 	}

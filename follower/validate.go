@@ -82,12 +82,12 @@ func (c Config) validate() error {
 			problems = append(problems, fmt.Errorf("stream %q is configured twice", s.Name))
 		}
 		seen[s.Name] = true
-		problems = append(problems, s.validate(c.Slot.Kind)...)
+		problems = append(problems, s.validate()...)
 	}
 	return errors.Join(problems...)
 }
 
-func (s StreamConfig) validate(slot SlotKind) []error {
+func (s StreamConfig) validate() []error {
 	var problems []error
 	wrong := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("stream %q: %w", s.Name, fmt.Errorf(format, args...)))
@@ -96,11 +96,7 @@ func (s StreamConfig) validate(slot SlotKind) []error {
 		wrong("its name must be 1 to %d bytes of UTF-8", maxName)
 	}
 	switch s.Allocation {
-	case AllocationTransaction:
-	case AllocationAnnounced:
-		if slot == SlotNone {
-			wrong("announced positions come through a slot, and none is to be read")
-		}
+	case AllocationTransaction, AllocationAnnounced:
 	default:
 		wrong("allocation %q is neither %q nor %q", s.Allocation, AllocationTransaction, AllocationAnnounced)
 	}
