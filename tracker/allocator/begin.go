@@ -119,16 +119,22 @@ func (a *Allocator) enrol(ctx context.Context, conn *pgx.Conn, last int64) (stor
 	if !a.cfg.keepsPositions() {
 		return last, true, nil
 	}
-	err = conn.QueryRow(ctx, a.db.own, a.cfg.Stream, a.cfg.Instance).Scan(&stored)
-	switch {
-	case err == nil:
-		return max(a.cfg.inward(stored), 0), false, nil
-	case !errors.Is(err, pgx.ErrNoRows):
-		return 0, false, fmt.Errorf("look for the instance's position: %w", err)
+	for {
+		err = conn.QueryRow(ctx, a.db.own, a.cfg.Stream, a.cfg.Instance).Scan(&stored)
+		switch {
+		case err == nil:
+			return max(a.cfg.inward(stored), 0), false, nil
+		case !errors.Is(err, pgx.ErrNoRows):
+			return 0, false, fmt.Errorf("look for the instance's position: %w", err)
+		}
+		value := a.book.registration(last)
+		done, err := conn.Exec(ctx, a.db.register, a.cfg.Stream, a.cfg.Instance, a.cfg.outward(value))
+		switch {
+		case err != nil:
+			return 0, false, fmt.Errorf("register the instance: %w", err)
+		case done.RowsAffected() > 0:
+			return value, true, nil
+		}
+		// One of an earlier life has come before it: what it says counts.
 	}
-	value := a.book.registration(last)
-	if _, err := conn.Exec(ctx, a.db.register, a.cfg.Stream, a.cfg.Instance, a.cfg.outward(value)); err != nil {
-		return 0, false, fmt.Errorf("register the instance: %w", err)
-	}
-	return value, true, nil
 }

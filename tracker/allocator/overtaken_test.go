@@ -1,0 +1,27 @@
+package allocator
+
+import "testing"
+
+// A registration of an earlier life can outlive its process, blocked, and come
+// first after all: then its row is what is stored, not what was to be.
+func TestARegistrationThatAnotherOneOvertook(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	s.exec("SELECT nextval('foobar_seq') FROM generate_series(1, 5)")
+	earlier := s.connect()
+	tx, err := earlier.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "INSERT INTO stream_positions VALUES ('test_stream', 'b', 2)"); err != nil {
+		t.Fatal(err)
+	}
+	go s.open(s.config("b"))
+	s.await("the registration waits", func() bool {
+		return s.number("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1
+	})
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.await("announced", func() bool { return s.stored("b") == 5 })
+}
