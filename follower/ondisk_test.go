@@ -24,8 +24,11 @@ func TestWhatIsLoadedIsOnDisk(t *testing.T) {
 	}
 	forced := make(chan error, 1)
 	go func() { // as the warden does
-		<-l.flush
-		forced <- session.ForceFlush(t.Context(), other)
+		select {
+		case <-l.flush:
+			forced <- session.ForceFlush(t.Context(), other)
+		case <-t.Context().Done():
+		}
 	}()
 	const behind = "SELECT pg_current_wal_flush_lsn() < $1::text::pg_lsn"
 	var written string
@@ -45,6 +48,9 @@ func TestWhatIsLoadedIsOnDisk(t *testing.T) {
 	})
 	if err != nil || rows != 1 || unflushed {
 		t.Errorf("%d rows were loaded, not on disk: %t (%v)", rows, unflushed, err)
+	}
+	if t.Failed() {
+		return
 	}
 	if err := <-forced; err != nil {
 		t.Error(err)

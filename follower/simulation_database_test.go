@@ -57,7 +57,7 @@ type simTransaction struct {
 	record  int    // how many records there are with its commit
 	locks   string // the row of the positions table that it has locked
 	table   bool   // it has the lock of the positions table
-	orphan  bool   // nobody waits for it: its client has gone
+	hangs   bool   // it takes long
 }
 
 type simChange struct {
@@ -93,7 +93,7 @@ func (d *simDatabase) sequenceOnDisk() int64 {
 // sequence shows meanwhile.
 func (d *simDatabase) nextval(p *simProcess) int64 {
 	for d.logging {
-		p.pause()
+		p.wait()
 	}
 	if d.last == d.logged || d.stale {
 		d.logged, d.stale = d.last+1+32, false
@@ -107,13 +107,13 @@ func (d *simDatabase) nextval(p *simProcess) int64 {
 	return d.last
 }
 
-// lastValue is the lowest of several scans, each of which begins by waiting for
+// lastValue is the lowest of three scans, each of which begins by waiting for
 // whoever changes the sequence.
-func (d *simDatabase) lastValue(p *simProcess, scans int) int64 {
+func (d *simDatabase) lastValue(p *simProcess) int64 {
 	least := int64(math.MaxInt64)
-	for range scans {
+	for range 3 {
 		for d.logging {
-			p.pause()
+			p.wait()
 		}
 		p.sometimes()
 		if d.logging {
@@ -125,8 +125,8 @@ func (d *simDatabase) lastValue(p *simProcess, scans int) int64 {
 	return least
 }
 
-func (d *simDatabase) begin() *simTransaction {
-	t := &simTransaction{xid: d.nextXID}
+func (d *simDatabase) begin(hangs bool) *simTransaction {
+	t := &simTransaction{xid: d.nextXID, hangs: hangs}
 	d.nextXID++
 	d.open = append(d.open, t)
 	return t
@@ -194,7 +194,7 @@ func (d *simDatabase) lifeName() string { return fmt.Sprint("life ", d.life) }
 // lockRow waits until no other transaction has the row of the positions table.
 func (d *simDatabase) lockRow(p *simProcess, t *simTransaction, name string) {
 	for slices.ContainsFunc(d.open, func(o *simTransaction) bool { return o != t && o.locks == name }) {
-		p.pause()
+		p.wait()
 	}
 	t.locks = name
 }

@@ -36,7 +36,7 @@ func (s *sim) reached() string {
 }
 
 func (s *sim) endAll() {
-	for _, name := range simNames() {
+	for _, name := range s.names() {
 		if _, stored := s.db.positions[name]; stored || s.listed != nil || name == "a" {
 			s.startNamed(name)
 		}

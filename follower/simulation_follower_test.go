@@ -31,7 +31,7 @@ type simFollower struct {
 
 func (s *sim) newFollower() *simFollower {
 	of, err := newStream(StreamConfig{
-		Name: "s", Allocation: AllocationAnnounced, Descending: s.descending, Writers: s.listed,
+		Name: "s", Allocation: AllocationAnnounced, Descending: s.descending, Writers: s.listed, Tables: []TableConfig{{Name: "s"}},
 	}, Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		s.Fatal(err)
@@ -66,6 +66,9 @@ func (f *simFollower) begin() {
 			panic(err)
 		}
 		if f.wrong == slotLast {
+			for range 10 {
+				p.wait()
+			}
 			f.slot = f.db.onDisk
 		}
 		f.life.become()
@@ -90,7 +93,7 @@ func (f *simFollower) decode(n int) {
 		if t := f.db.wal[f.slot].commit; t != nil && len(t.changes) > 0 {
 			f.queue.Add(gate.Commit{
 				XID: uint32(t.xid), LSN: simLSN(f.slot), End: simLSN(f.slot + 1),
-				Runs: f.runs(t), Ordered: f.wrong != noOrder,
+				Runs: f.runs(t), Ordered: true,
 			})
 		}
 		f.slot++
@@ -140,11 +143,7 @@ type simTables struct {
 }
 
 func (t *simTables) drawn(context.Context) (int64, error) {
-	scans := 3
-	if t.wrong == oneScan {
-		scans = 1
-	}
-	last := t.db.lastValue(t.p, scans)
+	last := t.db.lastValue(t.p)
 	t.p.pause()
 	return last, nil
 }
@@ -161,7 +160,7 @@ func (t *simTables) registering(context.Context) ([]string, error) {
 func (t *simTables) writing(_ context.Context, registering []string) (bool, error) {
 	still := func(name string) bool { return slices.Contains(t.db.who(true), name) }
 	for slices.ContainsFunc(registering, still) {
-		t.p.pause()
+		t.p.wait()
 	}
 	return false, nil
 }

@@ -2,7 +2,9 @@ package follower
 
 import (
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"slices"
 )
 
@@ -54,12 +56,19 @@ func unwound(err *error) {
 	case errSimKilled, errSimLost:
 		*err = r.(error)
 	default:
-		panic(r)
+		panic(fmt.Sprintf("%v\n%s", r, debug.Stack())) // where it happened, which the coroutine hides
 	}
 }
 
-// pause lets other things happen.
+// pause lets other things happen, often.
 func (p *simProcess) pause() {
+	if p.choose(2) == 0 {
+		p.wait()
+	}
+}
+
+// wait lets other things happen.
+func (p *simProcess) wait() {
 	if !p.yield(struct{}{}) {
 		panic(errSimKilled)
 	}
@@ -70,8 +79,8 @@ func (p *simProcess) pause() {
 
 // sometimes is pause, mostly left out.
 func (p *simProcess) sometimes() {
-	if p.choose(4) == 0 {
-		p.pause()
+	if p.choose(8) == 0 {
+		p.wait()
 	}
 }
 

@@ -14,7 +14,6 @@ type simWrong int
 const (
 	nothingWrong   simWrong = iota
 	noGate                  // commits count as soon as they are decoded: DESIGN fact 1
-	noOrder                 // they pass the gate in any order: RULES 16
 	ownAtOnce               // one's own position counts before it comes back: RULES 16
 	unregistered            // ids are drawn before the registration: RULES 15
 	notFlushed              // ids are done before their nextval is on disk: RULES 17
@@ -24,7 +23,6 @@ const (
 	slotLast                // the slot begins after the load: RULES 20
 	positionIsDone          // a position is taken for a done id: hole H2
 	notKept                 // what is loaded counts before it is on disk: RULES 17
-	oneScan                 // the sequence's value is read by one scan
 )
 
 // simFatal is what a simulation needs of a test.
@@ -50,19 +48,32 @@ type sim struct {
 	failed    []*simWriter // that have stopped
 	all       []*simWrite  // all that has been drawn, and can still appear
 	broken    string       // the promise was broken
+	events    []simEvent
+	mix       simMix
 	step      int
 	aloud     bool // the story is told as it happens
 }
 
-func simNames() []string { return []string{"a", "b", "c"} }
+// simNames are those of all writers, of which some are listed if any is.
+func simNames() []string { return []string{"a", "b", "c", "d", "e"} }
+
+func (s *sim) names() []string {
+	if s.listed != nil {
+		return s.listed
+	}
+	if s.mix == joining {
+		return simNames()[:2]
+	}
+	return simNames()
+}
 
 func newSim(t simFatal, wrong simWrong, descending, listed bool, followers int) *sim {
-	s := &sim{simFatal: t, wrong: wrong, descending: descending}
+	s := &sim{simFatal: t, wrong: wrong, descending: descending, events: simEvents()}
 	s.db = newSimDatabase(s.note)
 	s.seed = rand.NewPCG(0, 0)
 	s.rand = rand.New(s.seed)
 	if listed {
-		s.listed = simNames()
+		s.listed = simNames()[:3]
 	}
 	for range followers {
 		s.followers = append(s.followers, s.newFollower())
@@ -80,6 +91,9 @@ func (s *sim) outward(id int64) int64 {
 func (s *sim) inward(id int64) int64 { return s.outward(id) }
 
 func (s *sim) choose(n int) int { return s.rand.IntN(n) }
+
+// hangs: one in a few takes long, to commit or to be visible.
+func (s *sim) hangs() bool { return s.choose(4) == 0 }
 
 // note tells what happens.
 func (s *sim) note(format string, args ...any) {
@@ -100,9 +114,13 @@ func (s *sim) close() {
 func (s *sim) play(word uint64) {
 	s.step++
 	s.seed.Seed(word, word)
-	n := s.choose(simTotal)
-	for _, e := range simEvents() {
-		if n -= e.weight; n < 0 {
+	total := 0
+	for _, e := range s.events {
+		total += e.weights[s.mix]
+	}
+	n := s.choose(total)
+	for _, e := range s.events {
+		if n -= e.weights[s.mix]; n < 0 {
 			e.happens(s)
 			break
 		}
@@ -119,41 +137,47 @@ func (s *sim) settle() {
 	s.failed = nil
 }
 
+// simMix is how often what happens: a simulation is about one thing or another.
+type simMix int
+
+const (
+	mixed   simMix = iota
+	joining        // writers come and go, and sessions of followers
+)
+
 type simEvent struct {
-	weight  int
+	weights [2]int // in each mix
 	happens func(*sim)
 }
 
-const simTotal = 200
-
-// simEvents is what may happen; the weights add up to simTotal.
+// simEvents is what may happen.
 func simEvents() []simEvent {
 	return []simEvent{
-		{58, (*sim).goOn},
-		{4, (*sim).startWriter},
-		{16, onWriter(func(w *simWriter) { w.draw(1 + w.choose(2)) })},
-		{12, onWriter((*simWriter).write)},
-		{12, (*sim).commit},
-		{14, (*sim).show},
-		{3, (*sim).abort},
-		{10, onWriter((*simWriter).finish)},
-		{2, onWriter((*simWriter).loseCommit)},
-		{5, onWriter((*simWriter).read)},
-		{4, onWriter(func(w *simWriter) { w.flush(w.choose(2) == 0) })},
-		{8, onWriter((*simWriter).announce)},
-		{4, onWriter((*simWriter).refresh)},
-		{4, onWriter((*simWriter).wait)},
-		{3, onWriter((*simWriter).resolve)},
-		{2, onWriter((*simWriter).die)},
-		{1, onWriter((*simWriter).loseLease)},
-		{2, (*sim).retire},
-		{4, func(s *sim) { s.db.flush(s.db.onDisk + s.choose(len(s.db.wal)-s.db.onDisk+1)) }},
-		{1, func(s *sim) { s.db.stale = true }},
-		{1, (*sim).crash},
-		{5, onFollower((*simFollower).begin)},
-		{12, onFollower(func(f *simFollower) { f.decode(1 + f.choose(3)) })},
-		{12, onFollower((*simFollower).gate)},
-		{1, onFollower((*simFollower).lose)},
+		{[2]int{58, 120}, (*sim).goOn},
+		{[2]int{6, 16}, (*sim).startWriter},
+		{[2]int{16, 12}, onWriter(func(w *simWriter) { w.draw(1 + w.choose(2)) })},
+		{[2]int{12, 4}, onWriter((*simWriter).write)},
+		{[2]int{12, 4}, (*sim).commit},
+		{[2]int{16, 14}, (*sim).show},
+		{[2]int{3, 2}, (*sim).abort},
+		{[2]int{12, 12}, onWriter((*simWriter).finish)},
+		{[2]int{2, 0}, onWriter((*simWriter).loseCommit)},
+		{[2]int{6, 24}, onWriter((*simWriter).read)},
+		{[2]int{5, 8}, onWriter(func(w *simWriter) { w.flush(w.choose(2) == 0) })},
+		{[2]int{10, 24}, onWriter((*simWriter).announce)},
+		{[2]int{4, 6}, onWriter((*simWriter).refresh)},
+		{[2]int{5, 5}, onWriter((*simWriter).wait)},
+		{[2]int{3, 0}, onWriter((*simWriter).resolve)},
+		{[2]int{2, 1}, onWriter((*simWriter).die)},
+		{[2]int{1, 0}, onWriter((*simWriter).loseLease)},
+		{[2]int{2, 12}, (*sim).retire},
+		{[2]int{4, 4}, func(s *sim) { s.db.flush(s.db.onDisk + s.choose(len(s.db.wal)-s.db.onDisk+1)) }},
+		{[2]int{1, 1}, func(s *sim) { s.db.stale = true }},
+		{[2]int{1, 0}, func(s *sim) { s.unlikely((*sim).crash) }},
+		{[2]int{8, 24}, onFollower((*simFollower).begin)},
+		{[2]int{12, 20}, onFollower(func(f *simFollower) { f.decode(1 + f.choose(3)) })},
+		{[2]int{12, 24}, onFollower((*simFollower).gate)},
+		{[2]int{1, 2}, onFollower((*simFollower).lose)},
 	}
 }
 
@@ -182,15 +206,23 @@ func pick[T any](s *sim, among []T) (one T, ok bool) {
 
 // goOn lets one of the processes go on for a few steps.
 func (s *sim) goOn() {
-	p, _ := pick(s, s.processes)
 	for range 1 + s.choose(3) {
-		p.step()
+		p, _ := pick(s, s.processes)
+		for range 1 + s.choose(4) {
+			p.step()
+		}
+	}
+}
+
+func (s *sim) unlikely(happens func(*sim)) {
+	if s.choose(4) == 0 {
+		happens(s)
 	}
 }
 
 // startWriter starts a process, under a name that no other one has.
 func (s *sim) startWriter() {
-	name, _ := pick(s, simNames())
+	name, _ := pick(s, s.names())
 	s.startNamed(name)
 }
 
@@ -212,7 +244,7 @@ func (w *simWriter) write() {
 	if !ok {
 		return
 	}
-	x.tx = w.db.begin()
+	x.tx = w.db.begin(w.hangs())
 	x.tx.async = w.choose(3) == 0
 	for _, id := range x.ids {
 		x.tx.changes = append(x.tx.changes, simChange{gate.Inserted, w.name, id})
@@ -262,7 +294,7 @@ func (w *simWriter) loseLease() {
 // inState picks an open transaction.
 func (s *sim) inState(state simState, fits func(*simTransaction) bool) (*simTransaction, bool) {
 	return pick(s, slices.DeleteFunc(slices.Clone(s.db.open), func(t *simTransaction) bool {
-		return t.state != state || !fits(t)
+		return t.state != state || !fits(t) || t.hangs && s.choose(12) > 0
 	}))
 }
 
@@ -325,7 +357,7 @@ func (s *sim) crash() {
 // retire takes away the row of an instance that has gone: under its name, once
 // everything has ended that it may have left. RULES 18.
 func (s *sim) retire() {
-	name, _ := pick(s, simNames())
+	name, _ := pick(s, s.names())
 	if _, found := s.db.positions[name]; !found || s.lives(name) || s.db.leases[name] {
 		return
 	}
@@ -333,17 +365,56 @@ func (s *sim) retire() {
 	s.start(nil, func(p *simProcess) {
 		for again := true; again; {
 			again = len(s.db.who(false)) > 0 // more than needed
-			p.pause()
+			p.wait()
 		}
-		t := s.db.begin()
+		t := s.db.begin(s.hangs())
 		t.table = true
 		s.db.lockRow(p, t, name)
 		t.changes = []simChange{{gate.Withdrawn, name, 0}}
 		p.sometimes()
 		s.db.commit(t)
 		for !t.ended() {
-			p.pause()
+			p.wait()
 		}
 		delete(s.db.leases, name)
 	}, func() {})
+}
+
+// simWarmth is what a simulation begins with.
+type simWarmth int
+
+const (
+	cold    simWarmth = iota // nothing
+	warm                     // two writers at work, one where others join, and followed
+	hanging                  // one at work, another one's registration is under way
+)
+
+func (s *sim) warmUp(to simWarmth) {
+	if to == cold {
+		return
+	}
+	s.startNamed("a")
+	s.rest()
+	if to == hanging || s.mix == mixed {
+		s.startNamed("b")
+	}
+	if to == hanging {
+		s.hangRegistration()
+		return
+	}
+	for _, f := range s.followers {
+		f.begin()
+	}
+	s.rest()
+}
+
+// hangRegistration goes on until the registration is on disk, and not visible.
+func (s *sim) hangRegistration() {
+	for len(s.db.open) == 0 || s.db.open[0].state != simCommitted {
+		for _, p := range slices.Clone(s.processes) {
+			p.step()
+		}
+	}
+	s.db.flush(len(s.db.wal))
+	s.db.open[0].hangs = true
 }

@@ -3,6 +3,7 @@ package follower
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -51,24 +52,97 @@ func (s *sim) covers(whose string, position int64, before *int64, limit int64, w
 	*before = position
 }
 
-// drawScript is what happens, a word each.
-func drawScript(t *rapid.T, longest int) []uint64 {
-	return rapid.SliceOfN(rapid.Uint64(), 20, longest).Draw(t, "script")
-}
-
+// The real ledger, loading, gate and trackers of several writers and followers
+// keep the promise in whatever order things happen, and reach the newest id when
+// all has ended. -rapid.checks=100000 looks for longer.
 func TestSimulation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newSim(t, nothingWrong, rapid.Bool().Draw(t, "descending"), rapid.Bool().Draw(t, "listed"), 2)
-		defer s.close()
-		for i, word := range drawScript(t, 600) {
-			s.play(word)
-			if s.broken != "" {
-				t.Fatalf("step %d: %s", i, s.broken)
-			}
+		begin := simBegin{
+			mix:        rapid.SampledFrom([]simMix{mixed, mixed, joining}).Draw(t, "mix"),
+			warm:       rapid.SampledFrom([]simWarmth{cold, warm, hanging}).Draw(t, "begin"),
+			descending: rapid.Bool().Draw(t, "descending"),
 		}
-		s.finishAll()
+		begin.listed = begin.mix == mixed && rapid.Bool().Draw(t, "listed")
+		script := rapid.SliceOfN(rapid.Uint64(), 200, 500).Draw(t, "script")
+		s := begin.simulate(t, nothingWrong)
+		defer s.close()
+		s.aloud = true
+		if s.run(script); s.broken == "" {
+			s.finishAll()
+		}
 		if s.broken != "" {
-			t.Fatalf("in the end: %s", s.broken)
+			t.Fatalf("step %d: %s", s.step, s.broken)
 		}
 	})
+}
+
+// run plays a script, until something is wrong.
+func (s *sim) run(script []uint64) {
+	for _, word := range script {
+		if s.play(word); s.broken != "" {
+			return
+		}
+	}
+}
+
+// simBegin is how a simulation begins.
+type simBegin struct {
+	mix                simMix
+	warm               simWarmth
+	descending, listed bool
+}
+
+func (b simBegin) simulate(t simFatal, wrong simWrong) *sim {
+	s := newSim(t, wrong, b.descending, b.listed, 2)
+	s.mix = b.mix
+	s.warmUp(b.warm)
+	return s
+}
+
+// Each known way to do it wrong is found: so the simulation would find it in the
+// product. The scripts are the same each time.
+func TestSimulationFinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong simWrong
+		begin simBegin
+		steps int
+	}{
+		"no gate":                                     {wrong: noGate, begin: simBegin{warm: warm}, steps: 400},
+		"own position at once, RULES 16":              {wrong: ownAtOnce, begin: simBegin{mix: joining}, steps: 400},
+		"drawn before registered, RULES 15":           {wrong: unregistered, steps: 400},
+		"done before it is on disk, RULES 17":         {wrong: notFlushed, begin: simBegin{warm: warm}, steps: 400},
+		"loaded before it is on disk, RULES 17":       {wrong: notKept, steps: 400},
+		"no hold on restart, RULES 18":                {wrong: noHold, begin: simBegin{warm: warm}, steps: 800},
+		"in doubt taken for done, RULES 19":           {wrong: doubtDone, begin: simBegin{warm: warm}, steps: 400},
+		"load without holders, RULES 20":              {wrong: noHolders, begin: simBegin{mix: joining, warm: hanging}, steps: 600},
+		"load before the slot, RULES 20":              {wrong: slotLast, steps: 300},
+		"a position taken for a done id, RULES 15":    {wrong: positionIsDone, begin: simBegin{warm: warm}, steps: 400},
+		"a position taken for a done id, and listed":  {wrong: positionIsDone, begin: simBegin{warm: warm, listed: true}, steps: 400},
+		"done before it is on disk, and listed, down": {wrong: notFlushed, begin: simBegin{descending: true, listed: true}, steps: 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const patience = 4000
+			for seed := range uint64(patience) {
+				if broken := c.begin.broken(t, c.wrong, seed, c.steps); broken != "" {
+					t.Logf("script %d: %s", seed, broken)
+					return
+				}
+			}
+			t.Errorf("%d scripts did not find it", patience)
+		})
+	}
+}
+
+// broken says what goes wrong in one script.
+func (b simBegin) broken(t *testing.T, wrong simWrong, seed uint64, steps int) string {
+	words := rand.New(rand.NewPCG(seed, seed))
+	script := make([]uint64, steps)
+	for i := range script {
+		script[i] = words.Uint64()
+	}
+	s := b.simulate(t, wrong)
+	defer s.close()
+	s.run(script)
+	return s.broken
 }

@@ -47,9 +47,6 @@ func (x *simWrite) open() bool { return x.mayBegin || x.tx != nil && !x.tx.ended
 // forsake ends the program's part in a write. A transaction goes on without it.
 func (x *simWrite) forsake() {
 	x.mayBegin = false
-	if x.tx != nil {
-		x.tx.orphan = true
-	}
 }
 
 func (s *sim) newWriter(name string) *simWriter {
@@ -145,19 +142,12 @@ func (p *simProcess) stopped(w *simWriter, err error) {
 	w.note("%s stops: %v", w.name, err)
 	w.failed = append(w.failed, w)
 	for {
-		p.pause()
+		p.wait()
 	}
-}
-
-func (w *simWriter) scans() int {
-	if w.wrong == oneScan {
-		return 1
-	}
-	return 3
 }
 
 func (w *simWriter) readFlushed(p *simProcess) int64 {
-	last := w.db.lastValue(p, w.scans())
+	last := w.db.lastValue(p)
 	p.pause()
 	if w.wrong != notFlushed {
 		w.db.flush(len(w.db.wal)) // forced
@@ -168,38 +158,42 @@ func (w *simWriter) readFlushed(p *simProcess) int64 {
 
 // enrol makes sure that the instance is registered.
 func (w *simWriter) enrol(p *simProcess, last int64) (stored int64, fresh bool) {
-	stored, found := w.db.positions[w.name]
-	p.pause()
-	if found {
-		return stored, false
+	for {
+		stored, found := w.db.positions[w.name]
+		p.pause()
+		if found {
+			return stored, false
+		}
+		if w.wrong == unregistered {
+			return last, true
+		}
+		value := w.Registration(last)
+		if w.store(p, value, false) {
+			return value, true
+		}
 	}
-	if w.wrong == unregistered {
-		return last, true
-	}
-	value := w.Registration(last)
-	w.store(p, value, false)
-	return value, true
 }
 
 // store writes a position, and returns when that is visible. The statement goes
 // on in the server when its client has gone.
-func (w *simWriter) store(p *simProcess, value int64, update bool) {
+func (w *simWriter) store(p *simProcess, value int64, update bool) (done bool) {
 	statement := w.start(nil, func(p *simProcess) {
-		t := w.db.begin()
+		t := w.db.begin(p.hangs())
 		t.table = true
 		w.db.lockRow(p, t, w.name)
 		if at, found := w.db.positions[w.name]; !found || update && at < value {
-			t.changes = []simChange{{announced, w.name, value}}
+			t.changes, done = []simChange{{announced, w.name, value}}, true
 		}
 		p.sometimes()
 		w.db.commit(t)
 		for !t.ended() {
-			p.pause()
+			p.wait()
 		}
 	}, w.nothing)
 	for statement.going() {
-		p.pause()
+		p.wait()
 	}
+	return done
 }
 
 // draw draws ids.
@@ -257,7 +251,7 @@ func (w *simWriter) flushedNow() allocatortest.LSN {
 func (w *simWriter) read() {
 	w.use(func(p *simProcess) {
 		w.Touch()
-		last := w.db.lastValue(p, w.scans())
+		last := w.db.lastValue(p)
 		p.sometimes()
 		inserted, flushed := w.db.inserted(), w.flushedNow()
 		p.pause()
@@ -308,7 +302,7 @@ func (w *simWriter) refresh() {
 		return
 	}
 	w.refreshing = w.start(nil, func(p *simProcess) {
-		last := w.db.lastValue(p, w.scans())
+		last := w.db.lastValue(p)
 		p.pause()
 		var writing []string
 		if w.wrong != noHolders {
