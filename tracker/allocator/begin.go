@@ -11,6 +11,8 @@ import (
 )
 
 // Reasons why an allocator stops for good.
+//
+//tidemark:readonly
 var (
 	// ErrWentBack: the sequence has handed out an id that it had handed out
 	// before: after a crash that lost nextval's WAL, a setval, or a restored
