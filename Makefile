@@ -142,7 +142,7 @@ model: ## verify the models of the protocol with spin, and that each known mista
 .PHONY: bench
 bench: postgres ## compare with what people use, on a throw-away server, in half an hour; SCALE=0.1 ONLY=2,5 is shorter, goes to bin/bench
 	cd $(BENCH) && go run . $(if $(PG),-pg $(firstword $(MAJORS))) -scale $(SCALE) -only "$(ONLY)" \
-		$(if $(ONLY)$(filter-out 1,$(SCALE)),-out ../../bin/bench,-out . -images ../../.github/images)
+		$(if $(ONLY)$(filter-out 1,$(SCALE)),-out ../../bin/bench,-out . -images ../../.github/images -readme ../../README.md)
 
 .PHONY: microbench
 microbench: ## run every benchmark of the packages, BENCHTIME=1s each

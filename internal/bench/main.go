@@ -32,6 +32,7 @@ type options struct {
 	only        string
 	scale       float64
 	out, images string
+	readme      string
 	profile     string
 	major       int
 }
@@ -42,6 +43,7 @@ func parse(args []string) (o options, err error) {
 	flags.Float64Var(&o.scale, "scale", 1, "share of the work to do")
 	flags.StringVar(&o.out, "out", ".", "directory for results.md and results.json")
 	flags.StringVar(&o.images, "images", "", "directory for bench-*.svg; empty: that of -out")
+	flags.StringVar(&o.readme, "readme", "", "file whose table is replaced")
 	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of this program's processor time")
 	flags.IntVar(&o.major, "pg", 0, "major version of PostgreSQL; 0: the newest that is installed with pg_recvlogical")
 	if err := flags.Parse(args); err != nil {
@@ -135,5 +137,8 @@ func measure(ctx context.Context, o options, comparisons []contest.Comparison, o
 		verdicts(out, outcome)
 		r.Outcomes = append(r.Outcomes, outcome)
 	}
-	return r.Write(o.out, o.images)
+	if err := r.Write(o.out, o.images); err != nil || o.readme == "" {
+		return err
+	}
+	return r.UpdateReadme(o.readme)
 }

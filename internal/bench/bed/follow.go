@@ -86,7 +86,7 @@ func (f *Following) Until(ctx context.Context, patience time.Duration, wanted fu
 			return fmt.Errorf("the follower has ended: %w", err)
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Millisecond):
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
 	return nil

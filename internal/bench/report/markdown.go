@@ -11,8 +11,19 @@ import (
 // markdown is results.md: the table of targets, then each comparison.
 func (r Report) markdown() string {
 	var b strings.Builder
+	b.WriteString("# How fast\n\nWritten by `make bench`.\n\n")
+	b.WriteString(r.table())
+	for _, o := range r.Outcomes {
+		section(&b, o)
+	}
+	return b.String()
+}
+
+// table is the machine, and each target with what became of it.
+func (r Report) table() string {
+	var b strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&b, "# How fast\n\nWritten by `make bench`. %s, %d cores, %s, Go %s, PostgreSQL %s; scale %g.\n",
+	fmt.Fprintf(&b, "%s, %d cores, %s, Go %s, PostgreSQL %s; scale %g.\n",
 		m.Processor, m.Cores, m.System, m.Go, m.PostgreSQL, r.Scale)
 	b.WriteString("Contenders take turns; a ratio is taken within each round. Medians, with the quartiles in brackets.\n\n")
 	b.WriteString("| # | what | target | measured | |\n|---|---|---|---|---|\n")
@@ -21,9 +32,6 @@ func (r Report) markdown() string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
 				o.Comparison.Key, o.Comparison.Title, v.Target.Text, spread(v.Value), mark(v.Met))
 		}
-	}
-	for _, o := range r.Outcomes {
-		section(&b, o)
 	}
 	return b.String()
 }

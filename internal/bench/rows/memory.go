@@ -29,7 +29,7 @@ func memory() contest.Comparison {
 }
 
 func prepareMemory(_ context.Context, s *contest.Stage) ([]contest.Contender, error) {
-	n := int64(s.Count(1_000_000, 1000))
+	n := int64(s.Size(1_000_000))
 	return []contest.Contender{{Name: ours, Run: func(context.Context) (contest.Result, error) {
 		return standstill(n)
 	}}}, nil

@@ -40,7 +40,7 @@ func prepareRemote(ctx context.Context, s *contest.Stage) ([]contest.Contender, 
 	task := clients{Daemon: address, Database: db.URL, Rate: 50, Seconds: s.Span(15 * time.Second).Seconds()}
 	contender := func(name string, n int) contest.Contender {
 		task := task
-		task.Clients = s.Count(n, 20)
+		task.Clients = s.Size(n)
 		return contest.Contender{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
 			var r contest.Result
 			err := runPart(ctx, s.Program, partClients, task, &r)

@@ -37,7 +37,7 @@ func prepareStartup(ctx context.Context, s *contest.Stage) ([]contest.Contender,
 	for _, table := range []struct {
 		name, database string
 		rows           int
-	}{{largeTable, "bench_large", s.Count(10_000_000, 1000)}, {smallTable, "bench_small", 1000}} {
+	}{{largeTable, "bench_large", s.Size(10_000_000)}, {smallTable, "bench_small", 1000}} {
 		db, err := eventsIn(ctx, s, table.database)
 		if err != nil {
 			return nil, err

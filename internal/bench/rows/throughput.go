@@ -38,6 +38,11 @@ func throughput() contest.Comparison {
 			{Text: "≥ 3x NOTIFY", Of: ours, Over: notifying, Metric: throughputRate, AtLeast: 3},
 			{Text: "≥ 1.5x upsert", Of: ours, Over: upserting, Metric: throughputRate, AtLeast: 1.5},
 		},
+		Notes: []string{
+			"Writers, follower and server share the cores of one machine: where those are the limit and not the disk, whatever a " +
+				"reader does is taken from the writers, and for Tidemark that is one snapshot for every few commits, besides what " +
+				"the walsender takes for any slot consumer.",
+		},
 		Prepare: prepareThroughput,
 	}
 }
