@@ -39,7 +39,7 @@ func TestContendersTakeTurns(t *testing.T) {
 	}
 }
 
-// The machine is twice as slow in the second round, and in each a is half of b.
+// The machine is slower in each round, and in each a is half of b.
 func TestRatiosAreTakenWithinARound(t *testing.T) {
 	var order []string
 	o := run(t, contest.Comparison{Rounds: 3, Targets: []contest.Target{
@@ -49,11 +49,11 @@ func TestRatiosAreTakenWithinARound(t *testing.T) {
 		{Of: "a", Metric: "time", AtMost: 9},
 		{Of: "a", Metric: "time", Zero: true},
 		{Of: "a", Metric: "unknown", AtMost: 1},
-	}}, scripted("a", &order, 10, 20, 10), scripted("b", &order, 20, 40, 20))
+	}}, scripted("a", &order, 10, 20, 40), scripted("b", &order, 20, 40, 80))
 	for i, want := range []struct {
 		met    bool
 		median float64
-	}{{true, 0.5}, {false, 0.5}, {true, 2}, {false, 10}, {false, 10}, {false, 0}} {
+	}{{true, 0.5}, {false, 0.5}, {true, 2}, {false, 20}, {false, 20}, {false, 0}} {
 		if v := o.Verdicts()[i]; v.Met != want.met || v.Value.Median != want.median {
 			t.Errorf("target %d: %+v, want %+v", i, v, want)
 		}
