@@ -102,7 +102,7 @@ func (o loader) second(ctx context.Context, registering []string) error {
 }
 
 func (o loader) shown(ctx context.Context, read func() error) error {
-	return o.listener.shown(ctx, o.conn, o.index, func() error { return o.onDisk(ctx, o.conn, read) })
+	return o.listener.shown(ctx, o.conn, o.index, read)
 }
 
 func (o loader) writing(ctx context.Context, registering []string) (some bool, err error) {

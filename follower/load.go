@@ -13,14 +13,15 @@ import (
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
-// shown has read load something of stream i over conn and publish it, not before
-// every standby that is read shows what it finds, and after all that was found
-// out before (RULES 13). What read sees is a snapshot, which holds back the
-// primary's vacuum: so it is taken when the standbys have been seen to keep up,
-// and given up where they then do not.
+// shown has read load something of stream i over conn and publish it, from what
+// is on disk, not before every standby that is read shows what it finds, and
+// after all that was found out before (RULES 13, 17). What read sees is a
+// snapshot, which holds back the primary's vacuum: so it is taken when the
+// standbys have been seen to keep up, and given up where they then do not.
 func (l *listener) shown(ctx context.Context, conn *pgx.Conn, i int, read func() error) error {
+	kept := func() error { return l.onDisk(ctx, conn, read) }
 	if l.readers == nil {
-		return read()
+		return kept()
 	}
 	for {
 		began := time.Now()
@@ -28,7 +29,7 @@ func (l *listener) shown(ctx context.Context, conn *pgx.Conn, i int, read func()
 			return err
 		}
 		patience := 2*time.Since(began) + l.cfg.ReaderTimeout
-		if late, err := l.readShown(ctx, conn, i, read, patience); !late || ctx.Err() != nil {
+		if late, err := l.readShown(ctx, conn, i, kept, patience); !late || ctx.Err() != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func TestWhatIsLoadedIsOnDisk(t *testing.T) {
 		t.Fatalf("the row is on disk already (%v): the test shows nothing", err)
 	}
 	rows := 0
-	err := l.onDisk(t.Context(), conn, func() error {
+	err := l.shown(t.Context(), conn, 0, func() error {
 		if err := conn.QueryRow(t.Context(), behind, written).Scan(&unflushed); err != nil {
 			return err
 		}

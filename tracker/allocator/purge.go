@@ -95,12 +95,12 @@ func (a *Allocator) goOnPurging(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("remove writers that are not listed: %w", err)
 	}
-	p.close()
-	a.purge = nil
 	for _, name := range removed {
-		a.tracker.Forget(name)
+		a.tracker.Forget(name) // while nobody can register under the name
 		a.log.InfoContext(ctx, "removed the position of a writer that is not listed", "writer", name)
 	}
+	p.close()
+	a.purge = nil
 	return nil
 }
 
