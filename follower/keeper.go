@@ -37,14 +37,20 @@ func (k *keeper) run(ctx context.Context) {
 	for _, s := range k.streams {
 		defer s.Subscribe(func(tracker.Move) { request(k.keep) })()
 	}
+	again := newRetry()
 	for ctx.Err() == nil {
 		select {
 		case <-k.keep:
 		case <-ctx.Done():
 			continue
 		}
-		k.attempt(ctx, false)
-		sleep(ctx, keepEvery)
+		if k.attempt(ctx, false) {
+			again.succeeded()
+			sleep(ctx, keepEvery)
+			continue
+		}
+		request(k.keep) // there need not be another move
+		again.pause(ctx)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.Patience)
 	defer cancel()
@@ -54,13 +60,13 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// attempt writes what has moved. A failure is logged once, and tried again at
-// the next move.
-func (k *keeper) attempt(ctx context.Context, closing bool) {
-	err := k.write(ctx, closing)
+// attempt writes what has moved, and reports whether all of it is kept. A
+// failure is logged once.
+func (k *keeper) attempt(ctx context.Context, closing bool) bool {
+	all, err := k.write(ctx, closing)
 	if err == nil {
 		k.said = ""
-		return
+		return all
 	}
 	if k.conn != nil {
 		server.Close(k.conn)
@@ -70,20 +76,23 @@ func (k *keeper) attempt(ctx context.Context, closing bool) {
 		k.said = reason
 		k.cfg.Logger.Warn("published positions could not be kept", "table", k.cfg.Published.Table, "reason", reason)
 	}
+	return false
 }
 
-func (k *keeper) write(ctx context.Context, closing bool) error {
+// write writes what is due, and reports whether nothing of it is left: where the
+// table holds another epoch, that is agreed on first.
+func (k *keeper) write(ctx context.Context, closing bool) (all bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, server.Patience)
 	defer cancel()
 	due := k.due(closing)
 	if len(due) == 0 {
-		return nil
+		return true, nil
 	}
 	if err := k.connect(ctx); err != nil {
-		return err
+		return false, err
 	}
 	kept := make(map[string]written)
-	err := pgx.BeginFunc(ctx, k.conn, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, k.conn, func(tx pgx.Tx) error {
 		// An unflushed one would go back after a crash, under the eyes of who
 		// reads the table; and no standby is waited for. RULES 12.
 		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
@@ -101,10 +110,10 @@ func (k *keeper) write(ctx context.Context, closing bool) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("write positions: %w", err)
+		return false, fmt.Errorf("write positions: %w", err)
 	}
 	maps.Copy(k.written, kept)
-	return nil
+	return len(kept) == len(due), nil
 }
 
 // due are the streams whose position has to be written. A standby leaves that

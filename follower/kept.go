@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidemark-pg/tidemark/follower/internal/catalog"
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
 	"github.com/tidemark-pg/tidemark/follower/internal/server"
 )
@@ -48,6 +49,10 @@ func (w *warden) recall(ctx context.Context, before, g *footing) ([]kept, error)
 			continue
 		}
 		k, err := w.enrol(ctx, g, i)
+		if errors.Is(err, errUnread) {
+			g.setAside(i, err)
+			continue
+		}
 		if err != nil && w.conn.IsClosed() && ctx.Err() == nil {
 			return nil, err
 		}
@@ -189,7 +194,28 @@ func (w *warden) lastValue(ctx context.Context, g *footing, t fence.Target) (int
 	if err != nil {
 		return 0, err
 	}
-	return results[0].Reading.Last, results[0].Err
+	if err := results[0].Err; err != nil {
+		return 0, fmt.Errorf("%w: %w", errUnread, err)
+	}
+	return results[0].Reading.Last, nil
+}
+
+// errUnread: one sequence cannot be read now, because it is locked, or has just
+// been replaced.
+var errUnread = errors.New("its sequence cannot be read")
+
+// setAside leaves stream i out until the next look at the catalog: without its
+// sequence nothing can be published of it, and what is kept cannot be judged.
+// The others go on (RULES 10).
+func (g *footing) setAside(i int, why error) {
+	s := &g.catalog.Streams[i]
+	s.SequenceOID = 0
+	if s.Problem == nil {
+		s.Problem = &catalog.Finding{
+			Name: "sequence " + s.SequenceName, Scope: catalog.ScopeStream, Stream: s.Name, Transient: true,
+			Detail: server.OneLine(why), Fix: "end the transaction that keeps the sequence locked",
+		}
+	}
 }
 
 // serveKept publishes what was kept: at once after an orderly stop, for nothing

@@ -99,3 +99,51 @@ func TestAConnectionLostWhileEnrolling(t *testing.T) {
 	}
 	b.until("the position is kept", "SELECT position = $1 FROM tidemark_positions", id)
 }
+
+// A position that could not be written is written as soon as that is possible,
+// also where nothing moves any more.
+func TestAPositionThatCouldNotBeKeptIsKeptLater(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	_, s := b.follow(keptConfig(b.url))
+	b.following(s)
+	b.reach(s, b.insert(b.sql, "a"))
+	b.until("it is kept", "SELECT position = 1 FROM tidemark_positions")
+	holder := b.connect()
+	_, err := holder.Exec(t.Context(), "BEGIN; SELECT FROM tidemark_positions FOR UPDATE")
+	b.ok(err)
+	b.reach(s, b.insert(b.sql, "a"))
+	waiting := "FROM pg_stat_activity WHERE application_name LIKE 'tidemark%' AND wait_event_type = 'Lock'"
+	b.until("it waits for the row", "SELECT count(*) = 1 "+waiting)
+	b.exec("SELECT pg_terminate_backend(pid) " + waiting)
+	_, err = holder.Exec(t.Context(), "COMMIT")
+	b.ok(err)
+	b.until("it is kept after all", "SELECT position = 2 FROM tidemark_positions")
+}
+
+// A sequence that is locked while a follower starts keeps its stream waiting; it
+// is no reason to go on under another epoch, without keeping positions.
+func TestASequenceLockedWhileEnrolling(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	s, stop := b.run(keptConfig(b.url))
+	b.following(s)
+	b.reach(s, b.insert(b.sql, "a"))
+	epoch := s.Epoch()
+	stop()
+
+	holder := b.connect()
+	_, err := holder.Exec(t.Context(), "BEGIN; ALTER SEQUENCE events_id_seq SET LOGGED")
+	b.ok(err)
+	_, s = b.follow(keptConfig(b.url))
+	b.await(s, "it says so", func(st follower.Status) bool { return strings.Contains(st.Reason, "lock") })
+	_, err = holder.Exec(t.Context(), "ROLLBACK")
+	b.ok(err)
+	b.following(s)
+	id := b.insert(b.sql, "a")
+	b.reach(s, id)
+	if s.Epoch() != epoch {
+		t.Errorf("epoch %s, was %s", s.Epoch(), epoch)
+	}
+	b.until("the position is kept", "SELECT position = $1 FROM tidemark_positions", id)
+}
