@@ -117,7 +117,9 @@ func (w *world) bring(ctx context.Context, name string, bring func() error) {
 		w.unwell(name, err)
 		return
 	}
-	w.tally.recovered(name, time.Since(ended))
+	took := time.Since(ended)
+	w.t.Logf("%s: well after %s", name, rounded(took))
+	w.tally.recovered(name, took)
 }
 
 // unwell says which streams are not well.

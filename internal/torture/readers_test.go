@@ -156,6 +156,7 @@ func (b *book) verifyAt(ctx context.Context, end int64) {
 	for b.position() < end {
 		if waiting.Err() != nil {
 			b.w.fail("%s: read up to %d only, of %d", b.name, b.position(), end)
+			b.w.t.Log(b.w.keptRows(ctx))
 			return
 		}
 		b.w.pause(waiting, pollPause)
@@ -167,6 +168,24 @@ func (b *book) verifyAt(ctx context.Context, end int64) {
 	if err != nil {
 		b.w.fail("%s: connect to compare: %v", b.name, err)
 	}
+}
+
+// keptRows is what the tables of kept positions hold.
+func (w *world) keptRows(ctx context.Context) (text string) {
+	err := w.on(ctx, func(conn *pgx.Conn) error {
+		rows, _ := conn.Query(ctx, "SELECT 'kept', t::text FROM "+keptTable+" t UNION ALL SELECT 'kept by daemons', t::text FROM "+daemonTable+
+			" t UNION ALL SELECT application_name, concat_ws(' ', state, wait_event, now() - query_start, left(query, 60)) FROM pg_stat_activity WHERE application_name <> ''")
+		var of, is string
+		_, err := pgx.ForEachRow(rows, []any{&of, &is}, func() error {
+			text += of + ": " + is + "\n"
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		text += err.Error()
+	}
+	return text + w.standing()
 }
 
 // looking reads by the table of kept positions alone, in one statement.
