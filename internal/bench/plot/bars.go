@@ -41,7 +41,7 @@ func Bars(title, unit string, log bool, bars []Bar) []byte {
 		c.line(s.at(t), barTop-6, s.at(t), bottom, "grid")
 		c.text(s.at(t), bottom+16, "middle", "soft", Short(t))
 	}
-	c.text(barWidth-10, bottom+16, "end", "soft", unit)
+	c.text((s.from+s.to)/2, bottom+30, "middle", "soft", unit)
 	for i, b := range bars {
 		c.bar(s, float64(barTop+i*barRow), i, b)
 	}
