@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
 )
@@ -31,32 +32,54 @@ func (f *following) kept() bool { return f.cfg.Published.Table != "" }
 
 // start starts a new incarnation.
 func (f *following) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	f.begin(ctx, cancel)
+}
+
+func (f *following) begin(ctx context.Context, cancel context.CancelFunc) {
 	cfg := f.cfg
 	if *logFlag {
 		cfg.Logger = slog.New(slog.NewTextHandler(f.w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("follower", f.name)
 	}
 	made, err := follower.New(cfg)
 	if err != nil {
-		f.w.t.Fatalf("%s: %v", f.name, err)
+		f.w.fail("%s: %v", f.name, err)
+		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	now := &incarnation{Follower: made, cancel: cancel, ended: make(chan struct{})}
-	go func() {
-		defer close(now.ended)
-		if err := made.Run(ctx); err != nil {
-			f.w.fail("%s: run: %v", f.name, err)
-		}
-	}()
 	f.mu.Lock()
 	f.now = now
 	f.mu.Unlock()
+	go func() {
+		defer close(now.ended)
+		f.run(ctx, now)
+	}()
+}
+
+// run runs an incarnation, and begins another where it may end: before it has
+// followed anything, for what the database lacks.
+func (f *following) run(ctx context.Context, now *incarnation) {
+	err := now.Run(ctx)
+	var unmet *follower.RequirementError
+	if errors.As(err, &unmet) {
+		f.w.pause(ctx, time.Second)
+		if ctx.Err() == nil {
+			f.begin(ctx, now.cancel)
+		}
+		return
+	}
+	if err != nil {
+		f.w.fail("%s: run: %v", f.name, err)
+	}
 }
 
 // stop stops the incarnation in an orderly way, and counts its late rows.
 func (f *following) stop() {
-	now := f.current()
-	now.cancel()
-	<-now.ended
+	for now := (*incarnation)(nil); now != f.current(); {
+		now = f.current()
+		now.cancel()
+		<-now.ended
+	}
 	for _, s := range f.w.streams {
 		f.w.late(f, s)
 	}
