@@ -11,7 +11,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestScenarios runs the stories in testdata. Commands:
+// TestScenarios runs the stories in testdata/scenarios. Commands:
 //
 //	new [descending] [writers=(a,b)]   a fresh tracker
 //	do                                 one action a line, the state after each:
@@ -21,7 +21,7 @@ import (
 //	apply                              verbs as in do, all at once
 //	tokens WRITER…                     what the reads say of each writer
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
 		s := &scenario{}
 		datadriven.RunTest(t, path, s.run)
 	})
