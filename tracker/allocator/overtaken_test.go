@@ -16,11 +16,21 @@ func TestARegistrationThatAnotherOneOvertook(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "INSERT INTO stream_positions VALUES ('test_stream', 'b', 2)"); err != nil {
 		t.Fatal(err)
 	}
-	go s.open(s.config("b"))
+	opened := make(chan error, 1)
+	go func() {
+		a, err := Open(t.Context(), s.pool, s.config("b"))
+		if err == nil {
+			s.closeAtEnd(a)
+		}
+		opened <- err
+	}()
 	s.await("the registration waits", func() bool {
 		return s.number("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1
 	})
 	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
 		t.Fatal(err)
 	}
 	s.await("announced", func() bool { return s.stored("b") == 5 })
