@@ -1,0 +1,137 @@
+package follower_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidemark-pg/tidemark/follower"
+)
+
+// synapseWriter writes as the reference does: an id in autocommit, the row a
+// little later, then its own position, an UPDATE mostly; nothing after a failure,
+// and nothing while idle.
+func synapseWriter(ctx context.Context, conn *pgx.Conn, rnd *rand.Rand, name string) error {
+	for ctx.Err() == nil {
+		fails := rnd.IntN(6) == 0
+		if err := synapseWrite(conn, name, time.Duration(rnd.IntN(20))*time.Millisecond, fails); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func synapseWrite(conn *pgx.Conn, name string, takes time.Duration, fails bool) error {
+	ctx := context.Background()
+	var id int64
+	if err := conn.QueryRow(ctx, "SELECT nextval('events_stream_seq')").Scan(&id); err != nil {
+		return err
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "INSERT INTO events VALUES ($1, $2)", id, name); err != nil {
+		return err
+	}
+	time.Sleep(takes)
+	if fails {
+		return tx.Rollback(ctx)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, `INSERT INTO stream_positions VALUES ('events', $1, $2)
+		ON CONFLICT (stream_name, instance_name) DO UPDATE SET stream_id = excluded.stream_id
+		WHERE stream_positions.stream_id < excluded.stream_id`, name, id)
+	return err
+}
+
+// RULES 21: a database whose writers are the reference's. No row is missed, and
+// where a writer is idle behind a failed id the position waits for it, by name.
+// A reader that takes the furthest announced position for the stream's misses
+// rows in the same time.
+func TestReferenceWriters(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, reference)
+	names := []string{"a", "b", "c"}
+	var conns []*pgx.Conn
+	for _, name := range names {
+		b.announce("events", name, 0)
+		conns = append(conns, b.connect())
+	}
+	_, s := b.follow(referenceConfig(b.url))
+	b.following(s)
+	b.streaming()
+	e := &eyes{b: b, conn: b.connect(), seen: make(map[int64]bool)}
+	naive := &eyes{b: b, conn: b.connect(), seen: make(map[int64]bool)}
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	for i, name := range names {
+		rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i)))
+		writing.Go(func() { b.check(synapseWriter(ctx, conns[i], rnd, name)) })
+	}
+	for begun := time.Now(); time.Since(begun) < time.Second || len(e.seen) < 50 && time.Since(begun) < patience; time.Sleep(time.Millisecond) {
+		e.read(s.CurrentToken())
+		var furthest int64
+		b.ok(naive.conn.QueryRow(t.Context(), "SELECT max(stream_id) FROM stream_positions").Scan(&furthest))
+		naive.read(furthest)
+	}
+	stop()
+	writing.Wait()
+	// c fails last, and says nothing: a and b go on, the position does not.
+	b.ok(synapseWrite(conns[2], "c", 0, true))
+	var failed, last int64
+	b.ok(b.sql.QueryRow(t.Context(), lastDrawn).Scan(&failed))
+	b.ok(synapseWrite(conns[0], "a", 0, false))
+	b.ok(synapseWrite(conns[1], "b", 0, false))
+	st := b.await(s, "the idle writer is named", func(st follower.Status) bool {
+		return st.Writers["b"] > failed && len(st.HeldBy) == 1 && st.HeldBy[0].Writer != nil && *st.HeldBy[0].Writer == "c"
+	})
+	if st.Position >= failed {
+		t.Errorf("position %d, though c has not said that %d is dead", st.Position, failed)
+	}
+	b.ok(synapseWrite(conns[2], "c", 0, false))
+	b.ok(b.sql.QueryRow(t.Context(), lastDrawn).Scan(&last))
+	b.reach(s, last)
+	e.read(s.CurrentToken())
+	missed, rows := e.missed()
+	naively, _ := naive.missed()
+	t.Logf("%d rows, %d missed; by the furthest position %d missed", rows, missed, naively)
+	if missed > 0 {
+		t.Errorf("%d of %d rows missed", missed, rows)
+	}
+	if naively == 0 {
+		t.Error("a naive reader misses nothing: this proves nothing")
+	}
+	if st := s.Status(); st.LateRows != 0 {
+		t.Errorf("%d late rows", st.LateRows)
+	}
+}
+
+// RULES 21: why setup sets the replica identity first. Published without one, the
+// table's own users cannot update it any more.
+func TestPublishingPositionsWithoutAnIdentityStopsTheirWriters(t *testing.T) {
+	t.Parallel()
+	with := reference
+	without := strings.Replace(reference, "ALTER TABLE stream_positions REPLICA IDENTITY USING INDEX stream_positions_idx;", "", 1)
+	if with == without {
+		t.Fatal("the schema sets no replica identity")
+	}
+	for schema, works := range map[string]bool{with: true, without: false} {
+		b := newBed(t, schema)
+		conn := b.connect()
+		err := errors.Join(synapseWrite(conn, "a", 0, false), synapseWrite(conn, "a", 0, false))
+		var refused *pgconn.PgError
+		if works != (err == nil) || !works && (!errors.As(err, &refused) || !strings.Contains(refused.Message, "cannot update table")) {
+			t.Errorf("identity %v: %v", works, err)
+		}
+	}
+}
