@@ -40,6 +40,7 @@ func BenchmarkFinishWith10000Open(b *testing.B) {
 func BenchmarkNextAndFinish(b *testing.B) {
 	s := server(b)
 	a := s.open(s.config("a", "a"))
+	reference := map[int]float64{1: 1100, 4: 2400, 16: 2500} // what it does on a machine of this kind
 	for _, goroutines := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			a.book.mu.Lock()
@@ -72,6 +73,7 @@ func BenchmarkNextAndFinish(b *testing.B) {
 			upserts := a.book.upserts - before
 			a.book.mu.Unlock()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ids/s")
+			b.ReportMetric(reference[goroutines], "reference-ids/s")
 			b.ReportMetric(1000*float64(upserts)/float64(b.N), "upserts/1000")
 		})
 	}
