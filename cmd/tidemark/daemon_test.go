@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,16 +81,26 @@ func TestStandbyTakesOver(t *testing.T) {
 	second.log("standby: the slot is read by another process; taking over when it goes")
 	d.insert()
 
-	first.kill()
-	killed := time.Now()
-	second.awaitReady()
-	if took := time.Since(killed); took > 5*time.Second {
-		t.Errorf("took over after %s", took)
+	var took [3]time.Duration
+	for i := range took {
+		first.kill()
+		killed := time.Now()
+		second.awaitReady()
+		took[i] = time.Since(killed)
+		id := d.insert()
+		second.reaches(id)
+		if n := strings.Count(second.stderr.String(), `"msg":"standby: `); n != 1 {
+			t.Errorf("%d lines about being standby", n)
+		}
+		if i+1 < len(took) {
+			first, second = second, startDaemon(t, d.file)
+			second.unready("standby", "slot", d.name, "pid")
+		}
 	}
-	id := d.insert()
-	second.reaches(id)
-	if n := strings.Count(second.stderr.String(), `"msg":"standby: `); n != 1 {
-		t.Errorf("%d lines about being standby", n)
+	// A busy machine may spoil one of them.
+	t.Logf("took over %s after a kill", took)
+	if slices.Max(took[:]) > 5*time.Second || slices.Min(took[:]) > 2*time.Second {
+		t.Errorf("took over after %s", took)
 	}
 	second.signal(syscall.SIGTERM)
 	second.exits()
