@@ -28,7 +28,10 @@ func playRole() error {
 	if err != nil {
 		return err
 	}
-	a, err := Open(ctx, pool, Config{Stream: "test_stream", Instance: "a", Sequence: "foobar_seq"})
+	a, err := Open(ctx, pool, Config{
+		Stream: "test_stream", Instance: "a", Sequence: "foobar_seq",
+		IdleInterval: 20 * time.Millisecond, // whatever may be announced is
+	})
 	if err != nil {
 		return err
 	}
