@@ -89,7 +89,7 @@ func newGroup(t *testing.T) *group {
 	}
 	run(t, "setup", "-c", g.files[0]).succeeds()
 	for i := range g.daemons {
-		g.daemons[i] = startDaemon(t, g.files[i])
+		g.begin(i)
 	}
 	for _, d := range g.daemons {
 		d.awaitReady()
@@ -109,11 +109,15 @@ func (g *group) any() string { return g.address(rand.IntN(len(g.daemons))) }
 // restart kills a daemon and starts another in its place, as a service does.
 func (g *group) restart(i int) {
 	g.daemons[i].kill()
+	g.begin(i).awaitReady()
+}
+
+func (g *group) begin(i int) *daemon {
 	d := startDaemon(g.d.t, g.files[i])
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.daemons[i] = d
-	g.mu.Unlock()
-	d.awaitReady()
+	return d
 }
 
 // hopToOneBehind leads all clients to the third daemon while that one hears
