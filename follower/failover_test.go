@@ -25,7 +25,10 @@ func TestAFailoverIsANewEpoch(t *testing.T) {
 		b.reach(s, b.insert(b.sql, "both"))
 	}
 	pgtest.AwaitReplay(t, b.cluster, standby)
-	pgtest.Exec(t, pgtest.Connect(t, standby), "SELECT pg_wal_replay_pause()")
+	// What a standby has received it replays when it is promoted, so it is cut off.
+	b.ok(standby.SetSettings(t.Context(), map[string]string{"primary_conninfo": ""}))
+	b.until("the standby receives nothing", "SELECT count(*) = 0 FROM pg_stat_replication WHERE application_name = 'standby'")
+	b.exec("INSERT INTO events (instance_name) SELECT 'lost' FROM generate_series(1, 60)") // more than nextval logs ahead
 	lost := int64(0)
 	for range 5 {
 		lost = b.insert(b.sql, "lost")
@@ -56,6 +59,9 @@ func TestAFailoverIsANewEpoch(t *testing.T) {
 	b.url = standby.URL("", "")
 	b.sql = b.connect()
 	id := b.insert(b.sql, "new")
+	if id > lost {
+		t.Errorf("drew %d after %d was lost: the standby was not behind", id, lost)
+	}
 	b.reach(s, id)
 	if st = s.Status(); st.Position < id || st.LateRows != 0 {
 		t.Errorf("%+v", st)

@@ -325,7 +325,7 @@ func TestLoadStormCatchesWritersThatDoNotRegister(t *testing.T) {
 	b := newBed(t, reference)
 	w := b.tide(true)
 	e := &eyes{b: b, conn: b.connect(), seen: make(map[int64]bool)}
-	missed, rows, end := 0, 0, time.Now().Add(patience)
+	missed, rows, end := 0, 0, time.Now().Add(3*patience) // it takes a moment
 	lives := e.lives(func() bool {
 		missed, rows = e.missed()
 		return missed > 0 || time.Now().After(end)
