@@ -19,8 +19,8 @@ const $ = id => document.getElementById(id);
 // --- Text ---
 
 const counts = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 // Characters that cannot be seen or that turn the text around them.
 const unseen = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu;
@@ -288,25 +288,28 @@ let serial = 0;
 
 function streamView({ name }) {
   const detail = detailView(name), button = element("button", { type: "button", class: "name" }, element("bdi", {}, visible(name)));
-  const state = element("span"), note = element("p"), spark = chart(), most = element("p");
+  const state = element("span"), note = element("span", { class: "badge warn" }, "held back"), spark = chart(), most = element("p");
   const position = cell("Position", "num position"), allocated = cell("Allocated", "num");
   const waiting = cell("Unsettled", "num"), speed = cell("Ids a second", "num");
   const node = element("tbody", { role: "rowgroup" },
-    row(rowHeader(button), cell("", "state", state, note), position, allocated, waiting, speed, cell("", "spark wide", spark.svg, most)), detail.node);
+    row(rowHeader(button), cell("", "state", state, " ", note), position, allocated, waiting, speed, cell("", "spark wide", spark.svg, most)), detail.node);
   detail.node.id = `detail-${++serial}`;
   button.setAttribute("aria-controls", detail.node.id);
   const open = is => { button.setAttribute("aria-expanded", is); detail.node.hidden = !is; };
   open(streams.size <= openUpTo);
   button.addEventListener("click", () => { open(detail.node.hidden); if (!detail.node.hidden) detail.show(streams.get(name)); });
+  const move = s => {
+    put(position, id(s.position));
+    put(allocated, id(s.allocated));
+  };
   return {
     node,
-    move: s => put(position, id(s.position)),
+    move,
     show(s) {
       const words = stateWords[s.state] ?? { text: s.state, kind: "idle" }, holders = held(s);
       badge(state, words.kind, words.text);
-      put(note, holders.length ? "held back" : "");
-      put(position, id(s.position));
-      put(allocated, id(s.allocated));
+      note.hidden = holders.length === 0;
+      move(s);
       put(waiting, s.unsettled === null ? "unknown" : counts.format(s.unsettled));
       put(speed, rate(s));
       const high = top(s.samples);
@@ -330,7 +333,7 @@ function detailView(name) {
     show(s) {
       const high = top(s.samples), moved = s.moved_at && Date.parse(s.moved_at);
       put(most, `at most ${counts.format(high)}`);
-      drawChart(big, s, high, `The same chart, larger: at most ${counts.format(high)} unsettled ids`);
+      drawChart(big, s, high, `Unsettled ids of ${visible(name)} in the last 5 minutes, larger: ${s.unsettled ?? "unknown"} now, at most ${counts.format(high)}`);
       const values = [moved ? `${time(moved - skew)}, ${span((serverNow() - moved) / 1000)} ago` : "not yet", s.epoch ?? "unknown", s.lsn ?? "unknown", counts.format(s.late_rows)];
       facts.forEach((f, i) => put(f.value, visible(values[i])));
       writers.show(s);
@@ -415,7 +418,9 @@ function draw() {
   drawStreams();
   put($("summary"), parts.join(" · "));
   document.title = (items.length ? `(${items.length}) ` : "") + "Tidemark";
-  document.querySelector("main").hidden = false;
+  const main = document.querySelector("main");
+  if (main.hidden) performance.mark("tidemark first position");
+  main.hidden = false;
   drawLink();
   speak(parts.join(", ") + ".");
 }
@@ -431,6 +436,7 @@ function drawSlots() {
 const speech = { said: "", next: "", timer: 0 };
 
 function speak(text) {
+  if (!link.lostAt && !isLive()) return; // soon it is one or the other
   speech.next = linkWords() + " " + text;
   if (speech.timer || speech.next === speech.said) return;
   put($("spoken"), (speech.said = speech.next));
@@ -444,15 +450,16 @@ const link = { events: false, answers: false, lostAt: 0 };
 
 function noteLink(change, failed = false) {
   Object.assign(link, change);
-  if (link.events && link.answers) link.lostAt = 0;
+  if (isLive()) link.lostAt = 0;
   else if (failed) link.lostAt ||= Date.now();
   drawLink();
 }
 
-const linkWords = () => (link.lostAt ? "Reconnecting." : link.events && link.answers ? "Live." : "Connecting.");
+const isLive = () => link.events && link.answers;
+const linkWords = () => (link.lostAt ? "Reconnecting." : "Live.");
 
 function drawLink() {
-  const live = link.events && link.answers, e = $("link"), silent = link.lostAt && !link.answers;
+  const live = isLive(), e = $("link"), silent = link.lostAt && !link.answers;
   if (link.lostAt) badge(e, "warn", `Reconnecting since ${time(link.lostAt)}`);
   else badge(e, live ? "ok" : "idle", live ? "Live" : "Connecting");
   $("lost").hidden = !silent;
@@ -536,6 +543,8 @@ function follow(lookSoon) {
       if (!s) continue;
       if (held(s).length && s.position !== move.position) lookSoon();
       s.position = move.position;
+      // Allocated is asked for less often; what is committed has been drawn.
+      if (s.allocated !== null && magnitude(s.position) > magnitude(s.allocated)) s.allocated = s.position;
       rows.get(s.name)?.move(s);
     }
     waiting.clear();

@@ -143,14 +143,22 @@ func eval[T any](b *tab, script string) (value T) {
 	return value
 }
 
-// await waits until a piece of script is true.
+// await waits until a piece of script is true. It asks anew each time, so that
+// the page may be left in between.
 func (b *tab) await(what, script string) {
 	b.t.Helper()
 	var is bool
-	err := chromedp.Run(b.ctx, chromedp.Poll(script, &is, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(20*time.Millisecond)))
-	if err != nil {
-		b.t.Fatalf("not within %s: %s: %v\nthe page says:\n%s", patience, what, err, b.text("body"))
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) { // a page tells nobody that it has changed
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		err = chromedp.Run(ctx, chromedp.Evaluate("Promise.resolve("+script+").then(Boolean)", &is,
+			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		cancel()
+		if err == nil && is {
+			return
+		}
 	}
+	b.t.Fatalf("not within %s: %s: %v\nthe page says:\n%s", patience, what, err, b.text("body"))
 }
 
 // text is what the first element of a selector says.

@@ -75,7 +75,7 @@ func (c *shared) startServer() (err error) {
 	}
 	defer conn.Close(ctx)
 	for _, table := range tables() {
-		if _, err := conn.Exec(ctx, "CREATE TABLE "+table+" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, instance_name text)"); err != nil {
+		if _, err := conn.Exec(ctx, create(table)); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (c *shared) startServer() (err error) {
 
 // startDaemon starts the daemon that most tests look at.
 func (c *shared) startDaemon() (err error) {
-	text := config(c.cluster, "{name: page}", "{listen: '127.0.0.1:0'}")
+	text := config(c.cluster.URL("", ""), tables(), "{name: page}", local)
 	if err = command("setup", text); err != nil {
 		return err
 	}

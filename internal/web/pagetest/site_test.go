@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/internal/cli"
-	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
@@ -32,17 +31,22 @@ func row(table string) string {
 	return fmt.Sprintf("#streams > tbody:nth-of-type(%d)", 1+slices.Index(tables(), table))
 }
 
+// create is the statement that makes a table.
+func create(table string) string {
+	return "CREATE TABLE " + table + " (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, instance_name text)"
+}
+
 // quote quotes a text as YAML has it.
 func quote(s string) string {
 	quoted, _ := json.Marshal(s) // a string always can be
 	return string(quoted)
 }
 
-// config is a configuration of all streams.
-func config(c *pgcluster.Cluster, slot, http string) string {
+// config is a configuration with a stream for each table.
+func config(database string, tables []string, slot, http string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "database: {url: '%s'}\nslot: %s\nhttp: %s\nstreams:\n", c.URL("", ""), slot, http)
-	for _, table := range tables() {
+	fmt.Fprintf(&b, "database: {url: '%s'}\nslot: %s\nhttp: %s\nstreams:\n", database, slot, http)
+	for _, table := range tables {
 		name := table
 		if table == "hostile" {
 			name = hostile
@@ -152,7 +156,7 @@ func ownSite(t *testing.T, http string) *site {
 // start starts a daemon that this test alone looks at.
 func (s *site) start(http string) {
 	s.t.Helper()
-	d, err := startDaemon(config(common.cluster, "{temporary: true}", http))
+	d, err := startDaemon(config(common.cluster.URL("", ""), tables(), "{temporary: true}", http))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -177,7 +181,12 @@ func (s *site) insert(table, instance string) (id int64) {
 // hold opens a transaction that has drawn an id.
 func (s *site) hold(table, application string) pgx.Tx {
 	s.t.Helper()
-	conn := pgtest.Connect(s.t, common.cluster)
+	return s.holdAt(common.cluster.URL("", ""), table, application)
+}
+
+func (s *site) holdAt(url, table, application string) pgx.Tx {
+	s.t.Helper()
+	conn := pgtest.ConnectURL(s.t, url)
 	if _, err := conn.Exec(s.t.Context(), "SELECT set_config('application_name', $1, false)", application); err != nil {
 		s.t.Fatal(err)
 	}

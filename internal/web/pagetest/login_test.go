@@ -1,0 +1,63 @@
+package pagetest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+func TestLoginForm(t *testing.T) {
+	t.Parallel()
+	const token = "s3cret-token"
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := ownSite(t, "{listen: '127.0.0.1:0', token_file: '"+file+"'}")
+	b := newTab(t)
+	b.open(s.url)
+	b.says("label", "Token")
+	if found := eval[[]string](b, faint); len(found) > 0 {
+		t.Errorf("too little contrast: %q", found)
+	}
+	b.do(chromedp.KeyEvent("wrong" + kb.Enter)) // the field has the focus
+	b.says("[role=alert]", "That is not the token.")
+	b.do(chromedp.KeyEvent(token + kb.Enter))
+	b.says("#link", "Live")
+	for _, c := range b.complained() {
+		if !strings.Contains(c, "401") { // that the page was refused is so
+			t.Errorf("the page complains: %s", c)
+		}
+	}
+	b.cookieIsSafe(token)
+	if seen := eval[string](b, "document.cookie"); seen != "" {
+		t.Errorf("scripts see the cookie %q", seen)
+	}
+	// A session that is over ends at the form.
+	b.do(network.ClearBrowserCookies())
+	b.says("label", "Token")
+	b.complained()
+}
+
+// cookieIsSafe looks at the one cookie of the browser.
+func (b *tab) cookieIsSafe(token string) {
+	b.t.Helper()
+	var cookies []*network.Cookie
+	b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		cookies, err = network.GetCookies().Do(ctx)
+		return err
+	}))
+	if len(cookies) != 1 {
+		b.t.Fatalf("%d cookies", len(cookies))
+	}
+	c := cookies[0]
+	if !c.HTTPOnly || c.SameSite != network.CookieSameSiteStrict || c.Path != "/" || strings.Contains(c.Value, token) {
+		b.t.Errorf("cookie %+v", c)
+	}
+}
