@@ -1,35 +1,73 @@
 package follower_test
 
 import (
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
 )
 
+// backlogRows are written, each by a transaction of its own, and one more.
+const backlogRows = 30_000
+
+// fallBehind leaves a backlog in the slot "tidemark".
+func (b *bed) fallBehind() {
+	b.t.Helper()
+	b.exec("SELECT pg_create_logical_replication_slot('tidemark', 'pgoutput')")
+	b.exec("SET synchronous_commit = off")
+	b.exec(fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP INSERT INTO events (instance_name) VALUES ('a'); COMMIT; END LOOP; END $$`, backlogRows))
+	b.exec("SET synchronous_commit = on")
+	time.Sleep(1100 * time.Millisecond) // what is older than a second is a backlog
+	b.insert(b.sql, "a")                // and what is written now is on disk with it
+}
+
+// catchUp follows the slot until all of the backlog has been read.
+func (b *bed) catchUp() *follower.Stream {
+	b.t.Helper()
+	cfg := eventsConfig(b.url)
+	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
+	_, s := b.follow(cfg)
+	st := b.await(s, "all rows", func(st follower.Status) bool { return st.Rows > backlogRows })
+	if st.LateRows != 0 {
+		b.t.Errorf("%d late rows", st.LateRows)
+	}
+	return s
+}
+
+// The server sends each message by itself: a reader that sleeps until the next
+// one comes is woken 90,000 times. Nothing else runs beside this test.
+func TestABacklogIsReadInGulps(t *testing.T) {
+	b := newBed(t, events)
+	b.fallBehind()
+	before := switches(t)
+	b.catchUp()
+	if n := switches(t) - before; n > backlogRows/2 {
+		t.Errorf("the process went to sleep %d times for %d rows", n, backlogRows)
+	}
+}
+
+// switches counts how often threads of this process went to sleep.
+func switches(t *testing.T) int {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return int(u.Nvcsw)
+}
+
 // A look at the gate for every few commits would take the time from the
 // walsender that sends the backlog.
 func TestABacklogDoesNotWearOutTheGate(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, events)
-	b.exec("SELECT pg_create_logical_replication_slot('tidemark', 'pgoutput')")
 	b.exec("ALTER DATABASE postgres SET log_statement = 'all'")
-	const rows = 30_000
-	b.exec("SET synchronous_commit = off")
-	b.exec(`DO $$ BEGIN FOR i IN 1..30000 LOOP INSERT INTO events (instance_name) VALUES ('a'); COMMIT; END LOOP; END $$`)
-	b.exec("SET synchronous_commit = on")
-	time.Sleep(1100 * time.Millisecond) // what is older than a second is a backlog
-	b.insert(b.sql, "a")                // and what is written now is on disk with it
-	cfg := eventsConfig(b.url)
-	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
+	b.fallBehind()
 	began := time.Now()
-	_, s := b.follow(cfg)
-	st := b.await(s, "all rows", func(st follower.Status) bool { return st.Rows > rows })
+	s := b.catchUp()
 	took := time.Since(began)
-	if st.LateRows != 0 {
-		t.Errorf("%d late rows", st.LateRows)
-	}
 	looks := strings.Count(b.cluster.LogTail(1<<20), ": SELECT pg_current_snapshot()")
 	if most := int(took/(20*time.Millisecond)) + 20; looks > most || looks == 0 {
 		t.Errorf("%d looks at the gate in %s, want at most %d", looks, took, most)

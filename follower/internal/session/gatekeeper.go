@@ -64,6 +64,7 @@ func (g *gatekeeper) drain(ctx context.Context, timer *time.Timer) error {
 		if err != nil {
 			return err
 		}
+		g.pipe.crowded.Store(n > crowd)
 		pause := time.Duration(0)
 		switch {
 		case n > 0 && g.pipe.backlog.Load():

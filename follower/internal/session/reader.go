@@ -29,6 +29,11 @@ const (
 	// backlogAge is how long before it was sent a transaction of a backlog was
 	// committed. Both times are the server's: its clock need not agree with ours.
 	backlogAge = time.Second
+	// gatherBacklog is how long messages gather while a backlog is read, and
+	// gatherCrowd while commits come in crowds, which the gate lets gather too.
+	// At the highest rates seen that is well within a socket's buffer.
+	gatherBacklog = time.Millisecond
+	gatherCrowd   = 500 * time.Microsecond
 )
 
 // reader owns the replication connection: it reads, decodes and replies.
@@ -105,10 +110,24 @@ func (r *reader) next(ctx context.Context) error {
 			return err
 		}
 		if r.front.ReadBufferLen() == 0 {
+			r.gather()
 			return nil
 		}
 	}
 	return nil
+}
+
+// gather lets messages gather at the socket where nobody waits for the next
+// one. The server sends each by itself, and a reader that sleeps in between is
+// woken for each: that costs many times what decoding costs, and costs the
+// server too.
+func (r *reader) gather() {
+	switch {
+	case r.pipe.backlog.Load():
+		time.Sleep(gatherBacklog)
+	case r.pipe.crowded.Load():
+		time.Sleep(gatherCrowd)
+	}
 }
 
 func (r *reader) message(ctx context.Context, msg pgproto3.BackendMessage) error {
