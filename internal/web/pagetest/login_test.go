@@ -45,6 +45,20 @@ func TestLoginForm(t *testing.T) {
 	b.complained()
 }
 
+func TestPublicPageNeedsNoForm(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("s3cret-token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := ownSite(t, "{listen: '127.0.0.1:0', token_file: '"+file+"', public: [page]}")
+	b := s.open()
+	if status := eval[int](b, "(() => { const r = new XMLHttpRequest(); r.open('GET', '/metrics', false); r.send(); return r.status })()"); status != 401 {
+		t.Errorf("/metrics: %d", status)
+	}
+	b.complained() // of just that
+}
+
 // cookieIsSafe looks at the one cookie of the browser.
 func (b *tab) cookieIsSafe(token string) {
 	b.t.Helper()
