@@ -43,6 +43,13 @@ type SlotConfig struct {
 	// Kind of the slot; zero is SlotTemporary.
 	Kind SlotKind
 
+	// Standby is the connection string of a physical standby that carries the
+	// slot and decodes (PostgreSQL 16 and newer; SlotTemporary only); empty: the
+	// primary does. Positions come from the primary all the same. The standby
+	// needs hot_standby_feedback, and the role the right to execute
+	// pg_log_standby_snapshot() on the primary, or patience.
+	Standby string
+
 	// Name of the slot. Required for SlotPermanent; a temporary slot without
 	// a name gets one of its own.
 	Name string

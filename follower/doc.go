@@ -34,6 +34,16 @@
 //   - The warden finds out which server and history this is, whether everything
 //     the streams need is there, and who holds a position back.
 //
+// # A slot on a standby
+//
+// SlotConfig.Standby has a standby decode, and spares the primary that work. The
+// argument stays the same: what a standby sends is the primary's WAL, and fence,
+// gate and catalog still ask the primary. One thing has to be proved beside: that
+// the standby has not left the primary's history, by a promotion say, for then
+// the same transaction numbers mean other transactions. Whoever leaves a history
+// begins or follows another timeline, which IDENTIFY_SYSTEM tells; so it is
+// asked after each batch was received, and nothing of the batch counts before.
+//
 // # State and failure
 //
 // P stays true whatever happens, so it stands while the server is away. Status

@@ -18,6 +18,7 @@ type Follower struct {
 	cfg     Config
 	spec    catalog.Spec
 	dialer  *server.Dialer
+	decodes *server.Dialer // the standby that carries the slot; nil: the primary does
 	streams []*Stream
 
 	ground  *ground
@@ -64,6 +65,11 @@ func New(cfg Config) (*Follower, error) {
 	f := &Follower{
 		cfg: cfg, spec: cfg.spec(), dialer: dialer, ground: newGround(),
 		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1), keep: make(chan struct{}, 1),
+	}
+	if cfg.Slot.Standby != "" {
+		if f.decodes, err = server.NewStandbyDialer(cfg.Slot.Standby, cfg.ApplicationName); err != nil {
+			return nil, fmt.Errorf("configure follower: %w", err)
+		}
 	}
 	for _, s := range cfg.Streams {
 		stream, err := newStream(s, cfg)

@@ -118,6 +118,8 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	err := session.Run(inner, session.Config{
 		Dialer:   z.dialer,
 		Identity: g.identity,
+		Standby:  z.decodes,
+		Epoch:    g.epoch,
 		Slot: session.Slot{
 			Name: z.cfg.Slot.Name, Temporary: z.cfg.Slot.Kind == SlotTemporary,
 			Failover: z.cfg.Slot.Failover, SkipAhead: z.cfg.Slot.SkipAhead,

@@ -73,6 +73,9 @@ func (c Config) validate() error {
 	if c.Slot.Kind == SlotPermanent && c.Slot.Name == "" {
 		problems = append(problems, errors.New("a permanent slot needs a name"))
 	}
+	if c.Slot.Standby != "" && c.Slot.Kind != SlotTemporary {
+		problems = append(problems, errors.New("a slot on a standby must be a temporary one"))
+	}
 	if len(c.Streams) == 0 {
 		problems = append(problems, errors.New("no stream is configured"))
 	}

@@ -21,6 +21,9 @@ func (d *document) crossCheck(c *Config) {
 }
 
 func (d *document) checkSlot(c *Config) {
+	if c.Follower.Slot.Standby != "" && c.Follower.Slot.Kind != follower.SlotTemporary {
+		d.refuse(d.where("slot.standby"), "a slot on a standby must be a temporary one", "set slot.temporary to true, or remove standby")
+	}
 	if c.Follower.Slot.Failover && c.Follower.Slot.Kind == follower.SlotTemporary {
 		d.refuse(d.where("slot.failover"), "a temporary slot cannot fail over", "remove failover or temporary")
 	}

@@ -77,6 +77,13 @@ func checkReaderURL(s string) (what, do string) {
 	return "", ""
 }
 
+func checkOptionalReaderURL(s string) (what, do string) {
+	if s == "" {
+		return "", ""
+	}
+	return checkReaderURL(s)
+}
+
 // hosts lists the servers of a connection string, without the repetitions
 // that stand for other ways to encrypt.
 func hosts(c *pgconn.Config) []string {

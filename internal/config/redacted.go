@@ -36,7 +36,7 @@ func (c Config) attrs() []slog.Attr {
 	for i, s := range c.Follower.Streams {
 		streams[i] = s.Name
 	}
-	return []slog.Attr{
+	attrs := []slog.Attr{
 		slog.String("database", redact(c.Follower.Database)),
 		slog.Any("readers", readers),
 		slog.String("slot", c.Follower.Slot.Name),
@@ -46,4 +46,8 @@ func (c Config) attrs() []slog.Attr {
 		slog.String("published", c.Published.Table),
 		slog.String("listen", c.HTTP.Listen),
 	}
+	if standby := c.Follower.Slot.Standby; standby != "" {
+		attrs = append(attrs, slog.String("decodes", redact(standby)))
+	}
+	return attrs
 }

@@ -96,6 +96,8 @@ var refusals = []struct{ name, text, want string }{
 	{"writer twice", replaced(`[a, "b"]`, "[a, a]"), `18:18: writer "a" is empty or there twice: list each writer once`},
 	{"writer and column", replaced("id_column: id,", "id_column: id, instance_column: i,"), `21:66: both instance_column and writer are given: …`},
 	{"failover of temporary", replaced("temporary: false", "temporary: true"), `9:13: a temporary slot cannot fail over: remove failover or temporary`},
+	{"permanent slot on a standby", replaced("failover: true", "standby: postgres://b/app"), `9:12: a slot on a standby must be a temporary one: set slot.temporary to true, or remove standby`},
+	{"several standbys", replaced("failover: true", "standby: 'postgres://b,c/app'"), `9:12: slot.standby names several hosts: …`},
 	{"announced without positions", replaced("public.positions", `""`), `22:18: the announced stream "events" needs a positions_table: name the table that its writers keep up to date`},
 	{"positions are published", replaced("table: public.kept", "table: public.positions"), `22:18: positions_table is published.table too: …`},
 	{"open without token", replaced("/etc/token", `""`), `25:11: http.listen "0.0.0.0:80" is open to others without a token: set http.token_file, or listen on 127.0.0.1`},

@@ -102,6 +102,7 @@ func (d *document) slot(c *Config) reader {
 	read := d.section(fields{
 		"name":       d.checked(&slot.Name, checkSlotName),
 		"temporary":  d.boolean(&temporary),
+		"standby":    d.checked(&slot.Standby, checkOptionalReaderURL),
 		"failover":   d.boolean(&slot.Failover),
 		"skip_ahead": d.size(&slot.SkipAhead),
 		"guard":      d.size(&c.Guard),

@@ -115,6 +115,9 @@ func (g *gatekeeper) look(ctx context.Context) (cleared, left int, err error) {
 		return 0, 0, err
 	}
 	g.cleared, left = g.pipe.clear(snapshot, g.cleared[:0])
+	if err := g.genuine(ctx, g.cleared, pglogrepl.LSN(insert)); err != nil {
+		return 0, 0, err
+	}
 	if len(g.cleared) > 0 {
 		g.Receiver.Visible(g.cleared, pglogrepl.LSN(insert))
 		g.pipe.recycle(g.cleared)
@@ -141,7 +144,7 @@ func (g *gatekeeper) alive(ctx context.Context) error {
 	ctx, cancel := g.ask(ctx)
 	defer cancel()
 	var waits bool
-	err := g.sql.QueryRow(ctx, `SELECT coalesce(bool_or(wait_event_type IN ('Activity', 'Client')), true)
+	err := g.slot.QueryRow(ctx, `SELECT coalesce(bool_or(wait_event_type IN ('Activity', 'Client')), true)
 		FROM pg_stat_activity WHERE pid = $1`, int32(g.repl.PID())).Scan(&waits)
 	switch {
 	case err != nil:

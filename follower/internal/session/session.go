@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-pg/tidemark/decoder"
+	"github.com/tidemark-pg/tidemark/follower/internal/epoch"
 	"github.com/tidemark-pg/tidemark/follower/internal/gate"
 	"github.com/tidemark-pg/tidemark/follower/internal/server"
 )
@@ -34,7 +35,11 @@ type Config struct {
 	// Identity of the server that the other sessions of the follower talk to.
 	// Another one is refused. RULES 3.
 	Identity server.Identity
-	Slot     Slot
+	// Standby opens connections to the standby that carries the slot; nil: the
+	// primary carries it. Only temporary slots. Epoch is the primary's history.
+	Standby *server.Dialer
+	Epoch   epoch.Epoch
+	Slot    Slot
 	// Publications to read, by exact name.
 	Publications []string
 	// Routes say what to make of each relation's rows.
@@ -116,8 +121,11 @@ func (e *SynchronousError) Error() string {
 type session struct {
 	Config
 	repl *pgconn.PgConn
-	sql  *pgx.Conn
-	pipe pipe
+	sql  *pgx.Conn // to the primary
+	slot *pgx.Conn // to the server that carries the slot; may be sql
+	// witness is there where a standby carries the slot.
+	witness witness
+	pipe    pipe
 }
 
 // Run is one life of the session. It returns when ctx ends, with an orderly
@@ -173,6 +181,10 @@ func (s *session) connect(ctx context.Context) error {
 		return fmt.Errorf("connect to %s: reached system %s on timeline %d, while positions come from system %s on timeline %d",
 			s.Dialer.Address(), id.System, id.Timeline, s.Identity.System, s.Identity.Timeline)
 	}
+	if s.Standby != nil {
+		return s.connectStandby(ctx)
+	}
+	s.slot = s.sql
 	if s.repl, err = s.Dialer.Replication(ctx); err != nil {
 		return err
 	}
@@ -202,9 +214,11 @@ func (s *session) close(orderly bool) {
 		}
 		_ = s.repl.Close(ctx)
 	}
-	if s.sql != nil {
-		_ = s.sql.Close(ctx)
+	if s.witness.conn != nil {
+		_ = s.witness.conn.Close(ctx)
 	}
+	closeSQL(ctx, s.slot)
+	closeSQL(ctx, s.sql)
 }
 
 // leave says goodbye and waits for the server to end the connection, which it

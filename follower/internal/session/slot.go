@@ -150,7 +150,7 @@ func (s *session) reader(ctx context.Context) int32 {
 	ctx, cancel := s.ask(ctx)
 	defer cancel()
 	var pid int32
-	err := s.sql.QueryRow(ctx, `SELECT coalesce(active_pid, 0) FROM pg_replication_slots WHERE slot_name = $1`,
+	err := s.slot.QueryRow(ctx, `SELECT coalesce(active_pid, 0) FROM pg_replication_slots WHERE slot_name = $1`,
 		s.Slot.Name).Scan(&pid)
 	if err != nil {
 		return 0

@@ -63,6 +63,9 @@ func (s *session) startReplication(ctx context.Context) error {
 // standby. A role without pg_read_all_stats sees no sync_state even of its own
 // walsender; the catalog checks match the setting's names as well. RULES 1.
 func (s *session) asynchronous(ctx context.Context) error {
+	if s.Standby != nil {
+		return nil // nobody waits for those who read a standby
+	}
 	ctx, cancel := s.ask(ctx)
 	defer cancel()
 	var state *string

@@ -21,6 +21,7 @@ func (s *session) tellWaits(ctx context.Context) (stop func()) {
 		look := time.NewTicker(lookAtWriters)
 		defer look.Stop()
 		for said := ""; ; {
+			s.hasten(ctx)
 			select {
 			case <-made:
 				return
