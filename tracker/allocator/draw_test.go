@@ -78,6 +78,45 @@ func TestConcurrentWritersShareRoundTrips(t *testing.T) {
 	}
 }
 
+// Who asks while a draw is under way is served by the next one, all at once.
+func TestWaitingCallersShareOneDraw(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	<-a.lease.turn // no draw begins
+	var all sync.WaitGroup
+	const callers = 16
+	ask := func() {
+		if _, err := a.Next(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	waiting := func(n int) func() bool {
+		return func() bool {
+			a.book.mu.Lock()
+			defer a.book.mu.Unlock()
+			return a.drawing && len(a.requests) == n
+		}
+	}
+	all.Go(ask)
+	s.await("the first draw waits for its turn", waiting(0))
+	for range callers - 1 {
+		all.Go(ask)
+	}
+	s.await("the others wait behind it", waiting(callers-1))
+	a.lease.turn <- struct{}{}
+	all.Wait()
+	draws := map[time.Time]int{} // what one draw brings is born at once
+	a.book.mu.Lock()
+	for e := range a.book.entries {
+		draws[e.born]++
+	}
+	a.book.mu.Unlock()
+	if len(draws) != 2 {
+		t.Errorf("%d draws for %d callers: %v", len(draws), callers, draws)
+	}
+}
+
 // A handle that is lost is reported, once, and never done.
 func TestLostHandleIsReported(t *testing.T) {
 	t.Parallel()
