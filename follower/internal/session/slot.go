@@ -124,10 +124,17 @@ func (s *session) drop(ctx context.Context) error {
 func (s *session) skip(ctx context.Context, lag int64) error {
 	s.Receiver.Phase(Phase{Step: Skipping, Detail: fmt.Sprintf("slot %q skips %d bytes of WAL", s.Slot.Name, lag)})
 	began := time.Now()
-	_, err := s.sql.Exec(ctx, "SELECT pg_replication_slot_advance($1, pg_current_wal_flush_lsn())", s.Slot.Name)
-	// Nothing to skip is no failure: the slot is already there.
-	if err != nil && !strings.Contains(server.OneLine(err), "minimum is") {
-		return s.explain(ctx, "advance slot", err)
+	// Twice: the first time the place from which the server reads goes no
+	// further than the first of the running-xacts records (one in 15 s) that it
+	// passes, and it would decode all that follows once more before it sends
+	// anything. The second time each of them counts.
+	// (LogicalIncreaseRestartDecodingForSlot in PostgreSQL's logical.c.)
+	for range 2 {
+		_, err := s.sql.Exec(ctx, "SELECT pg_replication_slot_advance($1, pg_current_wal_flush_lsn())", s.Slot.Name)
+		// Nothing to skip is no failure: the slot is already there.
+		if err != nil && !strings.Contains(server.OneLine(err), "minimum is") {
+			return s.explain(ctx, "advance slot", err)
+		}
 	}
 	s.Log.Info("slot skipped ahead", "slot", s.Slot.Name, "bytes", lag, "took", time.Since(began).Round(time.Millisecond))
 	return nil
