@@ -8,14 +8,18 @@ import (
 
 const (
 	// pace is the least time between two rounds. One client costs a wake-up
-	// and a write a round; pacePerClient keeps that below half a core.
+	// and a write; pacePerClient keeps that below half a core.
 	pace          = 2 * time.Millisecond
 	pacePerClient = 20 * time.Microsecond
+	// round is how many clients are woken at a time: the next are then sent
+	// what is new by then.
+	round = 500
 )
 
 // hub turns what moved in the streams into events, once for all clients.
 type hub struct {
 	topics  []*topic
+	turns   turns
 	kick    chan struct{} // one waiting kick stands for any number
 	clients atomic.Int64
 }
@@ -23,7 +27,7 @@ type hub struct {
 func newHub(streams []Stream) *hub {
 	h := &hub{kick: make(chan struct{}, 1)}
 	for _, st := range streams {
-		h.topics = append(h.topics, newTopic(st))
+		h.topics = append(h.topics, newTopic(st, &h.turns))
 	}
 	return h
 }
@@ -43,7 +47,11 @@ func (h *hub) run(ctx context.Context) {
 		if wait := h.publish(time.Now()); wait > 0 {
 			again = time.After(wait)
 		}
-		if !pause(ctx, h.interval()) {
+		woken, others := h.turns.wake(round)
+		if others {
+			h.look()
+		}
+		if !pause(ctx, max(pace, time.Duration(woken)*pacePerClient)) {
 			return
 		}
 	}
@@ -86,10 +94,6 @@ func (h *hub) publish(now time.Time) (wait time.Duration) {
 	return wait
 }
 
-func (h *hub) interval() time.Duration {
-	return pace + time.Duration(h.clients.Load())*pacePerClient
-}
-
 // pause waits; false means that ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -108,6 +112,7 @@ type listener struct {
 	topics []*topic
 	sent   []sent // per topic
 	wake   chan struct{}
+	waits  bool // for its turn; guarded by turns
 }
 
 // listen joins the topics. The caller must close the listener.

@@ -15,6 +15,7 @@ const largeEvent = 64 << 10
 // topic holds the newest events of one stream and knows who listens.
 type topic struct {
 	stream Stream
+	turns  *turns // of all listeners of the hub
 
 	// dirty: the Status may have moved since shown was read. It is cleared
 	// before the Status is read, so a move is never lost.
@@ -31,20 +32,23 @@ type topic struct {
 	}
 }
 
-func newTopic(st Stream) *topic {
-	t := &topic{stream: st}
+func newTopic(st Stream, turns *turns) *topic {
+	t := &topic{stream: st, turns: turns}
 	t.dirty.Store(true)
 	t.mu.listeners = map[*listener]struct{}{}
 	return t
 }
 
 // join adds a listener and makes sure that the events are of now. It reports
-// whether the hub has to look again (a large event that must wait its turn).
-func (t *topic) join(l *listener) (again bool) {
+// whether the hub has to look: there was something new for all who listen, or
+// there will be (a large event that must wait for its time).
+func (t *topic) join(l *listener) (look bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.listeners[l] = struct{}{}
-	return t.refreshLocked(time.Now()) > 0
+	look = t.dirty.Load()
+	t.refreshLocked(time.Now())
+	return look
 }
 
 func (t *topic) leave(l *listener) {
@@ -53,7 +57,7 @@ func (t *topic) leave(l *listener) {
 	delete(t.mu.listeners, l)
 }
 
-// refresh encodes what moved and wakes the listeners. It does nothing without
+// refresh encodes what moved and gives the listeners a turn. It does nothing without
 // listeners; a positive result is how long this topic has to wait.
 func (t *topic) refresh(now time.Time) (wait time.Duration) {
 	if !t.dirty.Load() {
@@ -77,9 +81,7 @@ func (t *topic) refreshLocked(now time.Time) (wait time.Duration) {
 	t.dirty.Store(false)
 	if t.showLocked(t.stream.Status()) {
 		t.paceLocked(now)
-		for l := range t.mu.listeners {
-			l.notify()
-		}
+		t.turns.add(t.mu.listeners)
 	}
 	return 0
 }
