@@ -78,9 +78,22 @@ type HTTP struct {
 	TokenFile string
 	// TLS is served where both files are named.
 	TLS TLS
+	// Public is what needs no token.
+	Public []Public
 	// MaxConnections bounds the connections served at one time.
 	MaxConnections int
 }
+
+// Public is something that the web server can show without the token.
+type Public string
+
+const (
+	// PublicMetrics is /metrics.
+	PublicMetrics Public = "metrics"
+	// PublicPage is the page, with what it reads: /v1/streams, /v1/events and
+	// /v1/slots.
+	PublicPage Public = "page"
+)
 
 // TLS names the server's certificate and key; both empty is plain HTTP.
 type TLS struct {

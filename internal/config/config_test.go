@@ -51,6 +51,7 @@ http:
   token_file: /etc/token
   tls: {cert_file: c.pem, key_file: k.pem}
   max_connections: 5
+  public: [metrics, page]
 log: {level: debug, format: json}
 `
 
@@ -111,6 +112,7 @@ func TestParseEveryKey(t *testing.T) {
 		HTTP: config.HTTP{
 			Listen: "0.0.0.0:80", TokenFile: "/etc/token",
 			TLS: config.TLS{CertFile: "c.pem", KeyFile: "k.pem"}, MaxConnections: 5,
+			Public: []config.Public{config.PublicMetrics, config.PublicPage},
 		},
 		Log: config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
 	}

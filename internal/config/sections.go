@@ -137,6 +137,11 @@ func (d *document) http(into *HTTP) reader {
 			"cert_file": d.text(&into.TLS.CertFile),
 			"key_file":  d.text(&into.TLS.KeyFile),
 		}),
+		"public": d.sequence(func(n ast.Node, path string) {
+			var what Public
+			oneOf(d, &what, PublicMetrics, PublicPage)(n, path)
+			into.Public = append(into.Public, what)
+		}),
 		"max_connections": d.count(&into.MaxConnections, 1_000_000),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -80,6 +81,8 @@ func (d *daemon) build() (err error) {
 	d.server, err = web.New(web.Config{
 		Source: source, Metrics: d.metrics.Handler(), Slots: d.reportSlots,
 		TokenFile: d.cfg.HTTP.TokenFile, CertFile: d.cfg.HTTP.TLS.CertFile, KeyFile: d.cfg.HTTP.TLS.KeyFile,
+		PublicMetrics:  slices.Contains(d.cfg.HTTP.Public, config.PublicMetrics),
+		PublicPage:     slices.Contains(d.cfg.HTTP.Public, config.PublicPage),
 		MaxConnections: d.cfg.HTTP.MaxConnections, Logger: d.log,
 	})
 	if err != nil {

@@ -35,6 +35,20 @@ func newAccess(file string, logger *slog.Logger) (*access, error) {
 	return &access{token: token}, nil
 }
 
+// publicPaths are the paths that cfg opens to everybody.
+func publicPaths(cfg Config) map[string]bool {
+	paths := map[string]bool{"/metrics": cfg.PublicMetrics}
+	for _, path := range []string{"/", "/v1/streams", "/v1/events", "/v1/slots"} {
+		paths[path] = cfg.PublicPage
+	}
+	return paths
+}
+
+// lets tells whether a request may have what is at its path.
+func (s *Server) lets(r *http.Request, e endpoint) bool {
+	return s.access == nil || e.open || s.public[requestPath(r)] || s.access.allows(r, time.Now())
+}
+
 // parseToken never names the contents in an error.
 func parseToken(contents [][]byte) (string, error) {
 	token := strings.TrimSpace(string(contents[0]))

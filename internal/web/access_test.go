@@ -41,6 +41,31 @@ func TestEverythingNeedsTheToken(t *testing.T) {
 	}
 }
 
+func TestWhatIsPublicNeedsNoToken(t *testing.T) {
+	page := []string{"/", "/v1/streams", "/v1/events"}
+	named := []string{"/v1/streams/events", "/v1/streams/events/events", "/v1/streams/events/wait?position=0", "/v1/streams/", "/nothing"}
+	for _, c := range []struct {
+		cfg          web.Config
+		open, closed []string
+	}{
+		{web.Config{PublicMetrics: true}, []string{"/metrics"}, append(named, page...)},
+		{web.Config{PublicPage: true}, page, append(named, "/metrics")},
+		{web.Config{PublicMetrics: true, PublicPage: true}, append(page, "/metrics"), named},
+	} {
+		c.cfg.TokenFile = tokenFile(t, secret)
+		c.cfg.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		s := open(t, c.cfg, "events")
+		for _, path := range c.open {
+			if a := s.do(t, "HEAD", path); a.status != 200 {
+				t.Errorf("%+v: %s: %d", c.cfg, path, a.status)
+			}
+		}
+		for _, path := range c.closed {
+			wantProblem(t, s.get(t, path), 401)
+		}
+	}
+}
+
 func TestBearerToken(t *testing.T) {
 	s := open(t, web.Config{TokenFile: tokenFile(t, secret)}, "events")
 	for value, status := range map[string]int{

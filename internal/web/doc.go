@@ -26,6 +26,7 @@
 //
 // With a token file set everything but /healthz and /readyz needs the token, as
 // a bearer token or, after the login form, as a cookie that holds a keyed hash.
+// Config.PublicMetrics and PublicPage open a little more, in full and no prefix.
 // Unknown paths answer 401 too, so that nothing can be learned by guessing.
 // HTTP/1.1 only: with one client per connection the bounds on what may wait for
 // a client are those of its socket.

@@ -37,6 +37,10 @@ type Config struct {
 	// TokenFile holds the bearer token; empty: everybody is let in.
 	TokenFile string
 
+	// PublicMetrics and PublicPage let everybody see /metrics, and the page with
+	// what it reads: /v1/streams, /v1/events and /v1/slots.
+	PublicMetrics, PublicPage bool
+
 	// CertFile and KeyFile (PEM) turn on TLS; both or neither. These files and
 	// TokenFile are read again when they change.
 	CertFile, KeyFile string
@@ -57,6 +61,7 @@ type Server struct {
 	maxConnections int
 	logger         *slog.Logger
 
+	public      map[string]bool             // paths that need no token
 	access      *access                     // nil: everybody is let in
 	certificate *reloaded[*tls.Certificate] // nil: no TLS
 	crossOrigin *http.CrossOriginProtection
@@ -78,6 +83,7 @@ func New(cfg Config) (*Server, error) {
 		maxConnections: cfg.MaxConnections,
 		logger:         cfg.Logger,
 		crossOrigin:    http.NewCrossOriginProtection(),
+		public:         publicPaths(cfg),
 	}
 	if s.source == nil {
 		return nil, errors.New("web: Config.Source is nil")
@@ -193,7 +199,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e := s.endpoint(requestPath(r))
-	if s.access != nil && !e.open && !s.access.allows(r, time.Now()) {
+	if !s.lets(r, e) {
 		s.refuse(w, r)
 		return
 	}

@@ -82,8 +82,9 @@ func (b *tab) work(source webtest.Source, perSecond int, d time.Duration) (scrip
 }
 
 // What the page costs. The limits are those of a busy machine; the log has the
-// figures.
+// figures, which mean something where the test runs alone.
 func TestCost(t *testing.T) {
+	t.Parallel()
 	for _, load := range []struct {
 		streams, writers, perSecond int
 		limit                       float64 // of scripting, seconds a second

@@ -4,5 +4,6 @@
 // Chromium is looked for by its usual names; TIDEMARK_CHROMIUM names another.
 // Where there is none these tests are skipped, and say so.
 //
-// TIDEMARK_SCREENSHOTS=1 makes the pictures of the README anew.
+// TIDEMARK_SCREENSHOTS=5m makes the pictures of the README anew, of
+// streams that have been watched for so long.
 package pagetest

@@ -2,6 +2,7 @@ package pagetest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,23 +13,30 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-func TestLoginForm(t *testing.T) {
-	t.Parallel()
-	const token = "s3cret-token"
+const token = "s3cret-token"
+
+// tokenSite starts a daemon that wants the token, but for what is public.
+func tokenSite(t *testing.T, public string) *site {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := ownSite(t, "{listen: '127.0.0.1:0', token_file: '"+file+"'}")
+	return ownSite(t, fmt.Sprintf("{listen: '127.0.0.1:0', token_file: '%s', public: %s}", file, public))
+}
+
+func TestLoginForm(t *testing.T) {
+	t.Parallel()
+	s := tokenSite(t, "[]")
 	b := newTab(t)
 	b.open(s.url)
 	b.says("label", "Token")
 	if found := eval[[]string](b, faint); len(found) > 0 {
 		t.Errorf("too little contrast: %q", found)
 	}
-	b.do(chromedp.KeyEvent("wrong" + kb.Enter)) // the field has the focus
+	b.signIn("wrong")
 	b.says("[role=alert]", "That is not the token.")
-	b.do(chromedp.KeyEvent(token + kb.Enter))
+	b.signIn(token)
 	b.says("#link", "Live")
 	for _, c := range b.complained() {
 		if !strings.Contains(c, "401") { // that the page was refused is so
@@ -45,14 +53,18 @@ func TestLoginForm(t *testing.T) {
 	b.complained()
 }
 
+// signIn types the token where the focus is, and sends the form.
+func (b *tab) signIn(token string) {
+	b.t.Helper()
+	b.await("the field has the focus", "document.readyState === 'complete' && document.activeElement.id === 'token'")
+	b.do(chromedp.KeyEvent(token))
+	b.await("it is typed", fmt.Sprintf("document.activeElement.value === %q", token))
+	b.do(chromedp.KeyEvent(kb.Enter))
+}
+
 func TestPublicPageNeedsNoForm(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte("s3cret-token"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := ownSite(t, "{listen: '127.0.0.1:0', token_file: '"+file+"', public: [page]}")
-	b := s.open()
+	b := tokenSite(t, "[page]").open()
 	if status := eval[int](b, "(() => { const r = new XMLHttpRequest(); r.open('GET', '/metrics', false); r.send(); return r.status })()"); status != 401 {
 		t.Errorf("/metrics: %d", status)
 	}

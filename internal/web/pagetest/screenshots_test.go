@@ -23,11 +23,12 @@ const images = "../../../.github/images"
 // shop is a little database for pictures.
 func shop() []string { return []string{"orders", "events", "audit_log"} }
 
-// TestScreenshots makes the pictures of the README. It takes as long as the
-// chart shows.
+// TestScreenshots makes the pictures of the README after it has watched for a
+// while. The chart shows five minutes.
 func TestScreenshots(t *testing.T) {
-	if os.Getenv("TIDEMARK_SCREENSHOTS") == "" {
-		t.Skip("TIDEMARK_SCREENSHOTS=1 makes the pictures of the README anew")
+	watched, err := time.ParseDuration(os.Getenv("TIDEMARK_SCREENSHOTS"))
+	if err != nil {
+		t.Skip("TIDEMARK_SCREENSHOTS=5m makes the pictures of the README anew")
 	}
 	c := use(t)
 	if err := c.daemon.stop(); err != nil { // its slot is not for the picture
@@ -56,9 +57,9 @@ func TestScreenshots(t *testing.T) {
 	trade(t, url)
 	b := (&site{t: t, daemon: d}).open()
 	b.do(chromedp.Click("#streams > tbody:nth-of-type(1) .name", chromedp.ByQuery))
-	time.Sleep(4*time.Minute + 20*time.Second) // the time is the point
+	time.Sleep(watched * 7 / 8) // the time is the point
 	slow := (&site{t: t}).holdAt(url, "orders", "nightly-report")
-	time.Sleep(40 * time.Second)
+	time.Sleep(watched / 8)
 	for _, scheme := range []string{"light", "dark"} {
 		b.shoot(fmt.Sprintf("page-%s.png", scheme), 1120, 0, scheme)
 		b.shoot(fmt.Sprintf("page-phone-%s.png", scheme), 360, 1100, scheme)
