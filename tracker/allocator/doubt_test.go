@@ -171,6 +171,57 @@ func TestRetriesLeaveNothingOpen(t *testing.T) {
 	s.await("both ids are done", func() bool { return a.CurrentToken() == 2 })
 }
 
+// RULES 19: only the first Finish counts. A deferred one does not end what the
+// first left in doubt, and what has ended is not put in doubt again.
+func TestOnlyTheFirstFinishCounts(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	ended := s.next(a)
+	_ = ended.Finish(t.Context(), nil)
+	_ = ended.Finish(t.Context(), io.ErrUnexpectedEOF)
+	h := s.next(a)
+	id := h.IDs()[0]
+	bystander := s.connect()
+	mustExec(t, bystander, "BEGIN; SELECT 1") // may be the one whose outcome is not known
+	_ = h.Finish(t.Context(), io.ErrUnexpectedEOF)
+	_ = h.Finish(t.Context(), nil)
+	s.await("the other has ended", func() bool { return a.CurrentToken() == id-1 })
+	s.stays("in doubt", func() bool { return a.CurrentToken() < id && s.stored("a") < id && len(a.Open()) == 1 })
+	mustExec(t, bystander, "COMMIT")
+	s.await("ended", func() bool { return a.CurrentToken() == id && len(a.Open()) == 0 })
+}
+
+// RULES 19: an id that was bound twice, as in a retry after a lost connection,
+// is done when both transactions have ended, not when the second has.
+func TestAnIDThatTwoTransactionsMayWrite(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	a := s.open(s.config("a", "a"))
+	h := s.next(a)
+	id := h.IDs()[0]
+	var txs []pgx.Tx
+	for range 2 {
+		tx, err := s.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+		if err := h.Bind(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		txs = append(txs, tx)
+	}
+	if err := h.Finish(t.Context(), txs[1].Commit(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	s.stays("the first may still commit", func() bool { return a.CurrentToken() < id && s.stored("a") < id })
+	if err := txs[0].Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.await("done", func() bool { return a.CurrentToken() == id })
+}
+
 func TestDoubtfulErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
