@@ -216,10 +216,19 @@ func (w *tide) end() (last int64) {
 
 // eyes are a reader of the stream, across the lives of followers.
 type eyes struct {
-	b    *bed
-	conn *pgx.Conn
-	last int64
-	seen map[int64]bool
+	b        *bed
+	conn     *pgx.Conn
+	mirrored bool // of the descending stream in the same table; what follows is positive all the same
+	last     int64
+	seen     map[int64]bool
+}
+
+// sign is the ids' in the table.
+func (e *eyes) sign() int64 {
+	if e.mirrored {
+		return -1
+	}
+	return 1
 }
 
 func (e *eyes) read(p int64) {
@@ -227,7 +236,8 @@ func (e *eyes) read(p int64) {
 	if p <= e.last {
 		return
 	}
-	rows, err := e.conn.Query(e.b.t.Context(), "SELECT stream_ordering FROM events WHERE stream_ordering > $1 AND stream_ordering <= $2", e.last, p)
+	rows, err := e.conn.Query(e.b.t.Context(), `SELECT $3::int8 * stream_ordering FROM events
+		WHERE $3 * stream_ordering > $1 AND $3 * stream_ordering <= $2`, e.last, p, e.sign())
 	e.b.ok(err)
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	e.b.ok(err)
@@ -240,7 +250,8 @@ func (e *eyes) read(p int64) {
 // missed are the rows at or below the last position that were never read.
 func (e *eyes) missed() (missed, rows int) {
 	e.b.t.Helper()
-	found, err := e.conn.Query(e.b.t.Context(), "SELECT stream_ordering FROM events WHERE stream_ordering <= $1", e.last)
+	found, err := e.conn.Query(e.b.t.Context(), `SELECT $2::int8 * stream_ordering FROM events
+		WHERE $2 * stream_ordering > 0 AND $2 * stream_ordering <= $1`, e.last, e.sign())
 	e.b.ok(err)
 	ids, err := pgx.CollectRows(found, pgx.RowTo[int64])
 	e.b.ok(err)
