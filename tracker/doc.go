@@ -42,6 +42,8 @@
 //   - [Tracker.Advance]: the reference's verb, Announce and Observe in one, for
 //     writers that commit in id order and announce only ids of their own.
 //   - [Tracker.Forget]: this writer was deleted and must not hold the minimum.
+//   - [VerbComplete], for Apply alone: this writer is complete up to here, for
+//     those who wait for it; P takes no notice.
 //
 // [Tracker.Apply] takes many at once. It is not only cheaper: what one commit
 // says must be judged as a whole, for a registration in it can lower the

@@ -19,6 +19,7 @@ type model struct {
 	done      [][2]int64
 	listed    []string
 	announced map[string]int64
+	complete  map[string]int64
 	rows      map[string][]int64
 	waiting   []*modelWaiter
 	cause     error
@@ -30,7 +31,7 @@ type modelWaiter struct {
 }
 
 func newModel(listed []string) *model {
-	return &model{listed: listed, announced: map[string]int64{}, rows: map[string][]int64{}}
+	return &model{listed: listed, announced: map[string]int64{}, complete: map[string]int64{}, rows: map[string][]int64{}}
 }
 
 func (m *model) apply(events []Event) {
@@ -63,6 +64,21 @@ func (m *model) one(e Event) {
 	case VerbForget:
 		delete(m.announced, e.Writer)
 		delete(m.rows, e.Writer)
+		delete(m.complete, e.Writer)
+	case VerbComplete:
+		m.complete[e.Writer] = max(m.complete[e.Writer], e.To)
+		m.reach(e.Writer)
+	}
+}
+
+// covered is how far a writer is complete by itself.
+func (m *model) covered(writer string) int64 { return max(m.announced[writer], m.complete[writer]) }
+
+func (m *model) reach(writer string) {
+	for _, w := range m.waiting {
+		if w.forWriter && w.writer == writer && m.covered(writer) >= w.target {
+			w.satisfied = true
+		}
 	}
 }
 
@@ -91,11 +107,7 @@ func (m *model) finish(from, to int64) bool {
 func (m *model) announce(e Event) {
 	m.announced[e.Writer] = max(m.announced[e.Writer], e.To, 0)
 	delete(m.rows, e.Writer)
-	for _, w := range m.waiting {
-		if w.forWriter && w.writer == e.Writer && m.announced[e.Writer] >= w.target {
-			w.satisfied = true
-		}
-	}
+	m.reach(e.Writer)
 }
 
 func (m *model) minimum() (least int64, ok bool) {
@@ -182,7 +194,7 @@ func drawWriter(t *rapid.T) string {
 
 func drawEvent(t *rapid.T) Event {
 	// Mostly rows: the interesting states have gaps.
-	verbs := []Verb{VerbObserve, VerbObserve, VerbObserve, VerbObserve, VerbAnnounce, VerbAnnounce, VerbAdvance, VerbSettle, VerbForget}
+	verbs := []Verb{VerbObserve, VerbObserve, VerbObserve, VerbObserve, VerbAnnounce, VerbAnnounce, VerbAdvance, VerbSettle, VerbForget, VerbComplete}
 	e := Event{Verb: rapid.SampledFrom(verbs).Draw(t, "verb"), Writer: drawWriter(t), To: drawID(t, "to")}
 	e.From = e.To
 	if e.To > 5 && rapid.Bool().Draw(t, "run") {
@@ -240,7 +252,7 @@ func (mt *modelTest) batch(t *rapid.T) {
 func (mt *modelTest) wait(t *rapid.T) {
 	w := &waiter{target: drawID(t, "target"), writer: drawWriter(t), forWriter: rapid.Bool().Draw(t, "for writer")}
 	waiting, err := mt.t.enlist(w)
-	reached := mt.m.p >= w.target || (w.forWriter && mt.m.announced[w.writer] >= w.target)
+	reached := mt.m.p >= w.target || (w.forWriter && mt.m.covered(w.writer) >= w.target)
 	if want := mt.m.cause == nil && !reached; waiting != want || !errors.Is(err, mt.m.cause) {
 		t.Fatalf("waiter for %d: waiting %v, error %v", w.target, waiting, err)
 	}
@@ -297,7 +309,7 @@ func (mt *modelTest) checkReads(t *rapid.T) {
 	}
 	for _, name := range []string{"a", "b", "c", "", "stranger"} {
 		own, known := positions[name]
-		if got := mt.t.CurrentTokenForWriter(name); got != mt.mirror(max(own, mt.m.p)) {
+		if got := mt.t.CurrentTokenForWriter(name); got != mt.mirror(max(own, mt.m.p, mt.m.complete[name])) {
 			t.Fatalf("token for writer %q = %d", name, got)
 		}
 		if !known {

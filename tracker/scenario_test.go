@@ -104,7 +104,7 @@ func (s *scenario) verb(e Event) bool {
 
 func parseEvent(f []string) Event {
 	verbs := map[string]Verb{}
-	for v := VerbObserve; v <= VerbForget; v++ {
+	for v := VerbObserve; v <= VerbComplete; v++ {
 		verbs[v.String()] = v
 	}
 	e := Event{Verb: verbs[f[0]]}

@@ -100,12 +100,12 @@ func (t *Tracker) CurrentToken() int64 { return t.position.Load() }
 func (t *Tracker) PersistedUpTo() int64 { return t.position.Load() }
 
 // CurrentTokenForWriter returns how far the rows of that writer are complete:
-// its announced position or P, whichever is further; P for unknown writers.
+// its announced position, what VerbComplete said of it, or P, whichever is
+// furthest; P for unknown writers.
 func (t *Tracker) CurrentTokenForWriter(writer string) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at, _ := t.mu.writers.claim(writer)
-	return t.outward(max(at, t.mu.published))
+	return t.outward(max(t.mu.writers.covered(writer), t.mu.published))
 }
 
 // MinimalLocalToken returns the writer's own position, which may be behind P:

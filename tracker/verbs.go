@@ -10,6 +10,12 @@ const (
 	VerbAnnounce                 // as Announce
 	VerbAdvance                  // as Advance
 	VerbForget                   // as Forget
+
+	// VerbComplete: every id of that writer up to To is done. WaitWriter and
+	// CurrentTokenForWriter count it, and subscribers are told; the minimum, and
+	// so P, does not, nor does Positions. For a writer that must not count for P
+	// before its own announcement has come back to it.
+	VerbComplete
 )
 
 // String returns the verb in lower case.
@@ -25,6 +31,8 @@ func (v Verb) String() string {
 		return "advance"
 	case VerbForget:
 		return "forget"
+	case VerbComplete:
+		return "complete"
 	default:
 		return "unknown"
 	}
@@ -147,6 +155,15 @@ func (t *Tracker) applyLocked(e *Event) {
 		t.advanceLocked(e.Writer, to)
 	case VerbForget:
 		t.forgetLocked(e.Writer)
+	case VerbComplete:
+		t.completeLocked(e.Writer, to)
+	}
+}
+
+func (t *Tracker) completeLocked(writer string, id int64) {
+	if t.mu.writers.finish(writer, id) {
+		t.mu.changed = true
+		t.mu.waiters.reachWriter(writer, id)
 	}
 }
 

@@ -62,7 +62,7 @@ func (t *Tracker) await(ctx context.Context, w *waiter) error {
 func (t *Tracker) enlist(w *waiter) (waiting bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch at, _ := t.mu.writers.claim(w.writer); {
+	switch at := t.mu.writers.covered(w.writer); {
 	case t.mu.cause != nil:
 		return false, t.mu.cause
 	case t.mu.p >= w.target, w.forWriter && at >= w.target:

@@ -24,6 +24,7 @@ type writerSet struct {
 	announced map[string]*announcer
 	minimum   minHeap[*announcer]
 	observed  map[string]*observed
+	complete  map[string]int64
 	recent    [16]*observed // some of observed, by recentSlot: cheaper than hashing the name for each row
 	moves     uint64        // counts, to know who moved most recently
 }
@@ -78,6 +79,7 @@ func (s *writerSet) announce(name string, id int64) bool {
 // whether there was anything to forget.
 func (s *writerSet) forget(name string) bool {
 	known := s.forgetObserved(name)
+	delete(s.complete, name)
 	a := s.announced[name]
 	switch {
 	case a == nil || !a.claimed:
@@ -159,6 +161,24 @@ func (s *writerSet) claim(name string) (int64, bool) {
 		return a.position, true
 	}
 	return 0, false
+}
+
+// finish notes how far the writer is complete, and reports whether that is new.
+func (s *writerSet) finish(name string, id int64) bool {
+	if id <= s.covered(name) {
+		return false
+	}
+	if s.complete == nil {
+		s.complete = make(map[string]int64)
+	}
+	s.complete[strings.Clone(name)] = id
+	return true
+}
+
+// covered is how far the writer's rows are known to be complete by itself.
+func (s *writerSet) covered(name string) int64 {
+	at, _ := s.claim(name)
+	return max(at, s.complete[name])
 }
 
 // own returns the writer's own position: announced, or else its newest row at

@@ -15,7 +15,8 @@ type Conclusion struct {
 // Events say what a conclusion means to the stream's position: done ids count
 // at once. The instance's own position counts at once only where nobody can be
 // unseen, because every writer that there can be is listed; else it must come
-// back first. RULES 16. outward mirrors the ids of a descending stream.
+// back first, and until then counts for those alone who wait for this instance.
+// RULES 16. outward mirrors the ids of a descending stream.
 func (c Conclusion) Events(instance string, listed bool, outward func(int64) int64) []tracker.Event {
 	events := make([]tracker.Event, 0, 8)
 	for i := 0; i < len(c.Settled); i++ {
@@ -27,10 +28,12 @@ func (c Conclusion) Events(instance string, listed bool, outward func(int64) int
 			Verb: tracker.VerbObserve, From: outward(from), To: outward(c.Settled[i]),
 		})
 	}
-	if c.Moved && listed {
-		events = append(events, tracker.Event{
-			Verb: tracker.VerbAnnounce, Writer: instance, To: outward(c.Value),
-		})
+	if c.Moved {
+		verb := tracker.VerbComplete
+		if listed {
+			verb = tracker.VerbAnnounce
+		}
+		events = append(events, tracker.Event{Verb: verb, Writer: instance, To: outward(c.Value)})
 	}
 	return events
 }
