@@ -433,14 +433,21 @@ function drawSlots() {
 }
 
 // speak tells a screen reader what has changed in kind; numbers it can look up.
+// It is patient, but not with a connection that is lost or back.
 const speech = { said: "", next: "", timer: 0 };
 
 function speak(text) {
   if (!link.lostAt && !isLive()) return; // soon it is one or the other
   speech.next = linkWords() + " " + text;
-  if (speech.timer || speech.next === speech.said) return;
+  if (!speech.timer || !speech.said.startsWith(linkWords())) say();
+}
+
+function say() {
+  clearTimeout(speech.timer);
+  speech.timer = 0;
+  if (speech.next === speech.said) return;
   put($("spoken"), (speech.said = speech.next));
-  speech.timer = setTimeout(() => { speech.timer = 0; if (speech.next !== speech.said) speak(text); }, spokenEvery);
+  speech.timer = setTimeout(say, spokenEvery);
 }
 
 // --- The connection ---

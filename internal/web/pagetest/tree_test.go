@@ -49,7 +49,7 @@ func TestAccessibilityTree(t *testing.T) {
 			"heading What holds a position back", "heading Replication slots", "region Streams", "region Replication slots",
 			"table Streams, each with its position and a chart of its unsettled ids", "table Logical replication slots",
 			"columnheader Position", "columnheader Unsettled, last 5 minutes", "columnheader Invalidated in", "rowheader moves",
-			"button moves", "image Unsettled ids of held in the last 5 minutes: 0 now, at most 0", "image Unsettled ids of moves in the last 5 minutes, larger: ", "cell following",
+			"button moves", "image Unsettled ids of cost in the last 5 minutes: 0 now, at most 0", "image Unsettled ids of moves in the last 5 minutes, larger: ", "cell following",
 		} {
 			if !strings.Contains(all, "\n"+want) {
 				t.Errorf("%d px: no %q in the accessibility tree:%s", width, want, all)
