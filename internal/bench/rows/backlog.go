@@ -30,12 +30,15 @@ func newBacklog(ctx context.Context, s *contest.Stage, name string, rows, perTra
 	if err := db.MakeEvents(ctx); err != nil {
 		return nil, err
 	}
-	b := &backlog{db: db, slot: name, rows: rows / perTransaction * perTransaction}
+	transactions := max(1, rows/perTransaction/parts)
+	b := &backlog{db: db, slot: name, rows: parts * transactions * perTransaction}
 	if err := db.Exec(ctx, "SELECT pg_create_logical_replication_slot('"+name+"', 'pgoutput')"); err != nil {
 		return nil, err
 	}
-	if err := b.write(ctx, perTransaction); err != nil {
-		return nil, fmt.Errorf("write the backlog: %w", err)
+	for range parts {
+		if err := b.write(ctx, transactions, perTransaction); err != nil {
+			return nil, fmt.Errorf("write the backlog: %w", err)
+		}
 	}
 	b.end, err = bed.Ask[string](ctx, db, "SELECT pg_current_wal_flush_lsn()::text")
 	return b, err
@@ -52,17 +55,24 @@ END LOOP; END $$`
 // flush makes what was committed before durable.
 const flush = "SELECT pg_logical_emit_message(true, 'bench', '')"
 
-// write has two sessions write half of the rows each.
-func (b *backlog) write(ctx context.Context, perTransaction int) error {
-	transactions := b.rows / perTransaction
-	writers, ctx := errgroup.WithContext(ctx)
+// parts of a backlog. Behind each is a record of the transactions that run, as
+// the server writes it once in 15 s, and with each checkpoint: a slot that skips
+// ahead is read from the last one on.
+const parts = 4
+
+// write has two sessions write half of a part's transactions each.
+func (b *backlog) write(ctx context.Context, transactions, perTransaction int) error {
+	writers, writing := errgroup.WithContext(ctx)
 	for _, n := range []int{transactions / 2, transactions - transactions/2} {
 		writers.Go(func() error {
-			return b.db.Exec(ctx, "SET synchronous_commit = off", fmt.Sprintf(fill, n, perTransaction),
+			return b.db.Exec(writing, "SET synchronous_commit = off", fmt.Sprintf(fill, n, perTransaction),
 				"SET synchronous_commit = on", flush)
 		})
 	}
-	return writers.Wait()
+	if err := writers.Wait(); err != nil {
+		return err
+	}
+	return b.db.Exec(ctx, "CHECKPOINT")
 }
 
 // copySlot makes a slot that stands where the backlog begins. drop takes it

@@ -26,6 +26,7 @@ func decode() contest.Comparison {
 		Targets: []contest.Target{
 			{Text: "≤ 40 ns", Of: ours, Metric: "time", AtMost: 40},
 			{Text: "0 allocations", Of: ours, Metric: "allocations", Zero: true},
+			{Text: "whole path, id and writer too, ≥ 10x faster than `pglogrepl.Parse`", Of: "pglogrepl.Parse", Over: ours, Metric: "time", AtLeast: 10},
 			{Text: "Decode alone ≥ 10x faster than `pglogrepl.Parse`", Of: "pglogrepl.Parse", Over: split, Metric: "time", AtLeast: 10},
 		},
 		Prepare: prepareDecode,

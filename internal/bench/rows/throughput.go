@@ -39,9 +39,9 @@ func throughput() contest.Comparison {
 			{Text: "≥ 1.5x upsert", Of: ours, Over: upserting, Metric: throughputRate, AtLeast: 1.5},
 		},
 		Notes: []string{
-			"Writers, follower and server share the cores of one machine: where those are the limit and not the disk, whatever a " +
-				"reader does is taken from the writers, and for Tidemark that is one snapshot for every few commits, besides what " +
-				"the walsender takes for any slot consumer.",
+			"Writers, reader and server share the cores of one machine: where those are the limit and not the disk, whatever a " +
+				"reader does is taken from the writers, and so is what the walsender does for any slot consumer. When commits come " +
+				"in crowds Tidemark reads once in 0.5 ms and takes one snapshot in 2 ms; pg_recvlogical is woken for each message.",
 		},
 		Prepare: prepareThroughput,
 	}
