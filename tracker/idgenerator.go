@@ -20,7 +20,7 @@ type IDGenerator struct {
 
 // NewIDGenerator returns a generator whose first id is current + step. current
 // is the furthest id stored, 0 for an empty table: max(id), or min(id) where
-// step is negative. It counts as at least one from zero in the direction of
+// step is negative (allocator.OpenIDGenerator reads it from tables). It counts as at least one from zero in the direction of
 // step, so the first id of an empty table is 2 (-2), as with the reference. A
 // step of 0 means 1.
 func NewIDGenerator(current, step int64) *IDGenerator {

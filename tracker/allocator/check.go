@@ -89,14 +89,9 @@ func (db *database) repair(ctx context.Context, to int64) (last int64, err error
 func (db *database) highestRow(ctx context.Context) (int64, error) {
 	highest := int64(0)
 	for _, t := range db.cfg.Tables {
-		furthest := "max"
-		if db.cfg.Descending {
-			furthest = "min"
-		}
-		var id int64
-		query := "SELECT coalesce(" + furthest + "(" + column(t.IDColumn) + "), 0)::int8 FROM " + t.Name
-		if err := db.pool.QueryRow(ctx, query).Scan(&id); err != nil {
-			return 0, fmt.Errorf("look for the newest id of %s: %w", t.Name, err)
+		id, err := t.furthestID(ctx, db.pool, db.cfg.Descending)
+		if err != nil {
+			return 0, err
 		}
 		highest = max(highest, db.cfg.inward(id))
 	}

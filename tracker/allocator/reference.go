@@ -28,7 +28,8 @@
 //	an event writer's announcement each  IdleInterval, for every writer
 //	  second while idle
 //	sequence check with its repair       Open; the check counts the repaired value
-//	IdGenerator                          tracker.IDGenerator
+//	IdGenerator                          tracker.IDGenerator; OpenIDGenerator reads where
+//	                                     it begins
 //	positive=False                       Config.Descending
 //	writers=[...]                        Config.Writers; an empty list lets anybody write
 //
