@@ -2,7 +2,6 @@ package pagetest
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -30,7 +29,7 @@ func plain(v *accessibility.Value) string {
 	if v == nil {
 		return ""
 	}
-	return strings.Trim(fmt.Sprintf("%s", v.Value), `"`)
+	return strings.Trim(v.Value.String(), `"`)
 }
 
 func TestAccessibilityTree(t *testing.T) {
