@@ -63,6 +63,17 @@ func TestStreamsAndMoves(t *testing.T) {
 	b.says("#summary", fmt.Sprintf("%d streams following", len(tables())))
 }
 
+// Moves are not asked for: with no answer to any question they still come.
+func TestMovesComeAsEvents(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.open()
+	eval[bool](b, "window.fetch = () => new Promise(() => {}), true")
+	b.says(row("asked")+position, "0")
+	id := s.insert("asked", "billing")
+	b.says(row("asked")+position, fmt.Sprint(id))
+}
+
 func TestHeldInWords(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

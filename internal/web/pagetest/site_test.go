@@ -23,7 +23,7 @@ const hostile = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\
 // tables are those of the common database. Each is a stream, and each test has
 // its own, so that none disturbs another.
 func tables() []string {
-	return []string{"moves", "held", "prepared", "hostile", "hidden", "gone", "keyboard", "writers", "cost"}
+	return []string{"moves", "held", "prepared", "hostile", "hidden", "gone", "keyboard", "writers", "asked", "cost"}
 }
 
 // row is a selector of what the page has of a stream.
