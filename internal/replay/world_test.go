@@ -20,7 +20,7 @@ import (
 // patience is how long an expected state is waited for: what follows from a
 // flush or an announcement comes a moment later.
 const (
-	patience = time.Second
+	patience = 20 * time.Second
 	pause    = time.Millisecond
 )
 
