@@ -31,6 +31,8 @@ type Follower struct {
 	review chan struct{}
 	// flush asks the warden to force the WAL to disk.
 	flush chan struct{}
+	// reload asks the session to begin anew: what it loaded is not true any more.
+	reload chan struct{}
 	// keep asks the keeper to write the positions down.
 	keep chan struct{}
 
@@ -64,7 +66,7 @@ func New(cfg Config) (*Follower, error) {
 	}
 	f := &Follower{
 		cfg: cfg, spec: cfg.spec(), dialer: dialer, ground: newGround(),
-		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1), keep: make(chan struct{}, 1),
+		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1), keep: make(chan struct{}, 1), reload: make(chan struct{}, 1),
 	}
 	if cfg.Slot.Standby != "" {
 		if f.decodes, err = server.NewStandbyDialer(cfg.Slot.Standby, cfg.ApplicationName); err != nil {

@@ -107,6 +107,13 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 		z.another(inner, g)
 		cancel(errGround)
 	}()
+	go func() {
+		select {
+		case <-z.reload:
+			cancel(errRowsGone)
+		case <-inner.Done():
+		}
+	}()
 	l := &listener{sessions: z, footing: g, again: again, stop: cancel}
 	for _, s := range z.streams {
 		life := s.life.Load()

@@ -34,6 +34,7 @@ type warden struct {
 	conn     *pgx.Conn
 	reviewed time.Time
 	healthy  bool
+	missing  map[missingWriter]bool // at the last look
 }
 
 func (w *warden) run(ctx context.Context) error {
@@ -170,7 +171,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 	if w.healthy && g.same(before) {
 		w.trusted.Store(passed)
 	}
-	return nil
+	return w.reread(ctx, g)
 }
 
 // epoch finds out the history. Over a replication connection the server tells
