@@ -98,7 +98,7 @@ func streamsCurve() contest.Comparison {
 		Prepare: func(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
 			var all []contest.Contender
 			for _, n := range []int{1, 10, 100} {
-				c, err := streaming(ctx, s, s.Size(n))
+				c, err := streaming(ctx, s, n)
 				if err != nil {
 					return nil, err
 				}
@@ -114,6 +114,7 @@ func streaming(ctx context.Context, s *contest.Stage, n int) (contest.Contender,
 	if err != nil {
 		return contest.Contender{}, err
 	}
+	n = s.Size(n)
 	cfg := db.Events()
 	var create []string
 	for i := 1; i < n; i++ {
