@@ -37,7 +37,7 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 BENCH := internal/bench
 
 PKG          ?= ./...
-TEST_TIMEOUT ?= 9m
+TEST_TIMEOUT ?= 20m
 FUZZTIME     ?= 60s
 BENCHTIME    ?= 1s
 SCALE        ?= 1
