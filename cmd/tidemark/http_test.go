@@ -232,9 +232,16 @@ func TestCommandsOfADaemon(t *testing.T) {
 	watch.signal(syscall.SIGTERM)
 	watch.succeeds()
 
-	_, body := p.ask("/v1/streams")
-	if got := run(t, "status", "--json", "--url", p.url+"/").succeeds().stdout.String(); !sameButTimes(got, body) {
-		t.Errorf("status --json:\n%s/v1/streams:\n%s", got, body)
+	// What moves between the two questions has come to rest at some time.
+	for end := time.Now().Add(patience); ; {
+		_, body := p.ask("/v1/streams")
+		got := run(t, "status", "--json", "--url", p.url+"/").succeeds().stdout.String()
+		if sameButTimes(got, body) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("status --json:\n%s/v1/streams:\n%s", got, body)
+		}
 	}
 }
 
