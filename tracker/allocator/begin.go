@@ -24,8 +24,8 @@ var (
 	// allocator and open another one. RULES 11 and 19.
 	ErrHistory = ledger.ErrHistory
 	// ErrUsurped: while the lease was lost, another process used the name and
-	// announced further than this one had got; what is open here may have been
-	// passed. RULES 18.
+	// announced further than this one had got, or removed its row; what is open
+	// here may have been passed. RULES 18.
 	ErrUsurped = ledger.ErrUsurped
 )
 
@@ -67,7 +67,9 @@ func (a *Allocator) beginLife(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	return a.book.begin(ledger.Life{Last: r.last, OnDisk: r.wal.onDisk, Stored: stored, Fresh: fresh, Ended: ended}, left)
+	return a.book.begin(ledger.Life{
+		Last: r.last, OnDisk: r.wal.onDisk, Stored: stored, Fresh: fresh, Ended: ended, Rowless: !a.cfg.keepsPositions(),
+	}, left)
 }
 
 const histories = `SELECT s.system_identifier || ' ' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) FROM pg_control_system() s`
@@ -119,7 +121,7 @@ func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, e
 // later is greater. It is no done id. RULES 15.
 func (a *Allocator) enrol(ctx context.Context, conn *pgx.Conn, last int64) (stored int64, fresh bool, err error) {
 	if !a.cfg.keepsPositions() {
-		return last, true, nil
+		return last, false, nil
 	}
 	for {
 		err = conn.QueryRow(ctx, a.db.own, a.cfg.Stream, a.cfg.Instance).Scan(&stored)

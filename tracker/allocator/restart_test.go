@@ -162,24 +162,85 @@ func TestLostLeaseIsTakenAgain(t *testing.T) {
 }
 
 // Another process had the name while the lease was lost, and passed what is
-// open here: that must not go unsaid.
+// open here: that must not go unsaid, whether this one had ever announced
+// anything or not.
 func TestUsurpedNameStopsTheAllocator(t *testing.T) {
 	t.Parallel()
+	for name, announced := range map[string]bool{"announced": true, "new": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := server(t)
+			a := s.open(s.config("a", "a"))
+			if announced {
+				id := s.write(a)
+				s.await("announced", func() bool { return s.stored("a") >= id })
+			}
+			s.next(a) // drawn, and no transaction in sight
+			<-a.lease.turn
+			a.lease.drop()
+			b, err := Open(t.Context(), s.pool, s.config("a", "a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := s.write(b)
+			s.await("announced by the other", func() bool { return s.stored("a") >= later })
+			if err := b.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			a.lease.turn <- struct{}{}
+			s.await("stopped", func() bool { _, err := a.Next(t.Context()); return errors.Is(err, ErrUsurped) })
+		})
+	}
+}
+
+// The row was removed while the lease was lost, as a listed writer does with
+// the names that its configuration no longer has: it waits for open
+// transactions, and of ids that have none yet it cannot know. Followers have
+// passed them. Whoever holds none may come back.
+func TestRowRemovedWhileTheLeaseWasLost(t *testing.T) {
+	t.Parallel()
+	for name, holds := range map[string]bool{"an id is open": true, "nothing is open": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := server(t)
+			a := s.open(s.config("a"))
+			s.write(a)
+			if holds {
+				s.next(a)
+			}
+			<-a.lease.turn
+			a.lease.drop()
+			b := s.open(s.config("b", "b"))
+			s.await("removed", func() bool { return s.number("SELECT count(*) FROM stream_positions WHERE instance_name = 'a'") == 0 })
+			later := s.write(b)
+			a.lease.turn <- struct{}{}
+			if holds {
+				s.await("stopped", func() bool { _, err := a.Next(t.Context()); return errors.Is(err, ErrUsurped) })
+				return
+			}
+			if id := s.write(a); id <= later {
+				t.Errorf("drew %d after %d", id, later)
+			}
+		})
+	}
+}
+
+// Without a positions table nobody announces anything under the name, and a
+// lease that was lost is taken again however far others have got meanwhile.
+func TestLostLeaseWithoutPositionsTable(t *testing.T) {
+	t.Parallel()
 	s := server(t)
-	a := s.open(s.config("a", "a"))
-	s.write(a)
-	s.next(a) // drawn, and no transaction in sight
+	s.exec("DROP TABLE stream_positions")
+	s.exec("SELECT nextval('foobar_seq')")
+	c := s.config("a", "a", "b")
+	c.PositionsTable = NoPositionsTable
+	a := s.open(c)
+	s.next(a) // stays open
 	<-a.lease.turn
 	a.lease.drop()
-	b, err := Open(t.Context(), s.pool, s.config("a", "a"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	later := s.write(b)
-	s.await("announced by the other", func() bool { return s.stored("a") >= later })
-	if err := b.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.exec("SELECT nextval('foobar_seq') FROM generate_series(1, 5)")
 	a.lease.turn <- struct{}{}
-	s.await("stopped", func() bool { _, err := a.Next(t.Context()); return errors.Is(err, ErrUsurped) })
+	if id := s.write(a); id != 8 {
+		t.Errorf("drew %d", id)
+	}
 }

@@ -11,8 +11,8 @@ var (
 	// be true here. RULES 11 and 19.
 	ErrHistory = errors.New("another history of the database began: close this allocator and open it again")
 	// ErrUsurped is why it stops when another process used the name while the
-	// lease was lost, and announced further than this one had got: what is open
-	// here may have been passed. RULES 18.
+	// lease was lost, and announced further than this one had got, or removed
+	// its row: what is open here may have been passed. RULES 18.
 	ErrUsurped = errors.New("another process has used this instance's name: close this allocator")
 )
 
@@ -22,6 +22,7 @@ var (
 type Writer struct {
 	*Ledger
 	history, life string // of the server, when the name was taken
+	begun         bool   // the name was taken before
 	sent          int64  // highest position that was ever sent to be stored
 	stored        int64  // highest position known to be stored
 	due           bool   // something has happened that is worth storing a position for
@@ -78,6 +79,8 @@ type Life struct {
 	Stored int64
 	// Fresh: the row is new, and guards nothing.
 	Fresh bool
+	// Rowless: no positions are stored, and Stored is Last.
+	Rowless bool
 	// Ended: nothing is open any more that an earlier life may have left.
 	Ended bool
 }
@@ -88,13 +91,30 @@ func (w *Writer) Begin(l Life) error {
 	if l.Last < w.known {
 		return fmt.Errorf("last value %d though %d had been passed: %w", l.Last, w.known, ErrWentBack)
 	}
-	if again := w.sent > 0; again && l.Stored > w.sent {
-		return fmt.Errorf("position %d is stored, this process got to %d: %w", l.Stored, w.sent, ErrUsurped)
+	w.Flush(l.OnDisk) // what is finished is not open
+	if err := w.usurped(l); err != nil {
+		return err
 	}
-	w.Flush(l.OnDisk)
-	w.Start(l.Last, l.Stored, !l.Ended && !l.Fresh)
+	w.begun = true
+	w.Start(l.Last, l.Stored, !l.Ended && !l.Fresh && !l.Rowless)
 	w.sent, w.stored = max(w.sent, l.Stored), max(w.stored, l.Stored)
 	w.due = true
+	return nil
+}
+
+// usurped tells from what was found whether the name was another's since it was
+// taken last. A row that has gone is a removed writer's: what was open here is
+// passed, and only what comes later may go on under the new row.
+func (w *Writer) usurped(l Life) error {
+	_, open := w.open.lowest()
+	switch {
+	case !w.begun || l.Rowless:
+		return nil
+	case l.Fresh && open:
+		return fmt.Errorf("its row was removed while ids were open: %w", ErrUsurped)
+	case !l.Fresh && l.Stored > w.sent:
+		return fmt.Errorf("position %d is stored, this process got to %d: %w", l.Stored, w.sent, ErrUsurped)
+	}
 	return nil
 }
 
