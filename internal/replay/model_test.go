@@ -74,7 +74,7 @@ func (m *model) do(o *op) ([]int64, error) {
 		g := m.gens[o.Gen]
 		g.advance(o.Writer, o.ID*g.sign, m.tables.drawn())
 	case "replicate", "replicate_all":
-		m.replicate(o.Instance)
+		m.replicate(o)
 	case "max_allocated", "stream_positions", "sequence":
 	default:
 		return nil, fmt.Errorf("the model does not know operation %q", o.Op)
@@ -122,13 +122,16 @@ func (m *model) announce(g *generator, success bool) {
 
 // replicate has each generator's own token, or that of one instance, advanced on
 // all others.
-func (m *model) replicate(instance string) {
+func (m *model) replicate(o *op) {
 	for _, name := range m.order {
 		from := m.gens[name]
-		if instance != "" && from.instance != instance {
+		if o.Instance != "" && from.instance != o.Instance {
 			continue
 		}
 		token := from.ownToken()
+		if told, ok := o.told[name]; ok {
+			token = told * from.sign
+		}
 		for _, to := range m.order {
 			if to != name {
 				m.gens[to].advance(from.instance, token, m.tables.drawn())

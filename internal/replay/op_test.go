@@ -39,6 +39,8 @@ type op struct {
 	Txn     string  `json:"txn"`
 	Writer  string  `json:"writer"`
 	WantIDs []int64 `json:"want_ids"`
+
+	told map[string]int64 // what replication passed on of each generator; nil: what the model says
 }
 
 func orTrue(b *bool) bool { return b == nil || *b }

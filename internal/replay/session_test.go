@@ -32,6 +32,9 @@ func (s *session) do(ctx context.Context, o *op, asked map[string]map[string]int
 		}
 	}
 	ids, failure := s.world.do(ctx, o)
+	if o.Op != "new" {
+		s.follow() // who knew as much already need not look for more
+	}
 	want, wantFailure := s.wanted.do(o)
 	if (failure == nil) != (wantFailure == nil) {
 		return ids, true, fmt.Errorf("%s: %v, want %v", o.Op, failure, wantFailure)

@@ -120,7 +120,7 @@ func (w *world) do(ctx context.Context, o *op) (ids []int64, err error) {
 		w.gens[o.Gen].Advance(o.Writer, o.ID)
 	case "max_allocated", "stream_positions", "sequence":
 	case "replicate", "replicate_all":
-		w.replicate(o.Instance)
+		w.replicate(o)
 	default:
 		return nil, fmt.Errorf("operation %q is not known", o.Op)
 	}
@@ -231,14 +231,17 @@ func (w *world) transact(ctx context.Context, o *op) (ids []int64, err error) {
 }
 
 // replicate has each generator's own token, or that of one instance, advanced on
-// all others, in the order of their making.
-func (w *world) replicate(instance string) {
+// all others, in the order of their making, and notes which these were: a
+// generator may learn more at any moment.
+func (w *world) replicate(o *op) {
+	o.told = map[string]int64{}
 	for _, from := range w.order {
 		writer := w.named[from].Instance
-		if instance != "" && instance != writer {
+		if o.Instance != "" && o.Instance != writer {
 			continue
 		}
 		token := w.gens[from].CurrentTokenForWriter(writer)
+		o.told[from] = token
 		for _, to := range w.order {
 			if to != from {
 				w.gens[to].Advance(writer, token)
