@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -90,7 +91,13 @@ func TestBearerToken(t *testing.T) {
 // logIn posts the form.
 func (s *site) logIn(t *testing.T, token string, change ...func(*http.Request)) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", s.base+"/login", strings.NewReader("token="+token))
+	return s.post(t, "/login", "token="+token, change...)
+}
+
+// post posts a form.
+func (s *site) post(t *testing.T, path, body string, change ...func(*http.Request)) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,13 +110,17 @@ func (s *site) logIn(t *testing.T, token string, change ...func(*http.Request)) 
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	return answer{status: res.StatusCode, header: res.Header}
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: res.StatusCode, header: res.Header, body: string(text)}
 }
 
 func TestLogin(t *testing.T) {
 	s := open(t, web.Config{TokenFile: tokenFile(t, secret)}, "events")
 	form := s.do(t, "GET", "/", header("Accept", "text/html"))
-	if form.status != 401 || !strings.Contains(form.body, `action="/login"`) {
+	if form.status != 401 || !strings.Contains(form.body, `action="login"`) {
 		t.Errorf("a browser gets %d %s", form.status, form.body)
 	}
 	if a := s.logIn(t, "wrong"); a.status != 401 || a.header.Get("Set-Cookie") != "" {
@@ -122,11 +133,12 @@ func TestLogin(t *testing.T) {
 		t.Errorf("long body: %d", a.status)
 	}
 	a := s.logIn(t, secret)
-	if a.status != 303 || a.header.Get("Location") != "/" {
+	if a.status != 303 || a.header.Get("Location") != "./" {
 		t.Fatalf("right token: %d %v", a.status, a.header)
 	}
+	// Without a path it goes where the form was: a proxy may add a prefix.
 	cookie, err := http.ParseSetCookie(a.header.Get("Set-Cookie"))
-	if err != nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || strings.Contains(cookie.Value, secret) {
+	if err != nil || cookie.Path != "" || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || strings.Contains(cookie.Value, secret) {
 		t.Fatalf("cookie %v, %v", cookie, err)
 	}
 	for value, status := range map[string]int{
@@ -143,6 +155,35 @@ func TestLogin(t *testing.T) {
 	if a := s.do(t, "GET", "/", header("Cookie", cookie.Name+"="+cookie.Value)); a.status != 200 {
 		t.Errorf("page: %d", a.status)
 	}
+}
+
+func TestSignOut(t *testing.T) {
+	s := open(t, web.Config{TokenFile: tokenFile(t, secret)}, "events")
+	page := s.do(t, "GET", "/", header("Authorization", "Bearer "+secret))
+	if !strings.Contains(page.body, `action="logout"`) {
+		t.Error("the page has nothing to sign out with")
+	}
+	if a := s.post(t, "/logout", "", header("Sec-Fetch-Site", "cross-site")); a.status != 403 || a.header.Get("Set-Cookie") != "" {
+		t.Errorf("from another site: %d %v", a.status, a.header)
+	}
+	if a := s.get(t, "/logout"); a.status != 405 || a.header.Get("Allow") != "POST" {
+		t.Errorf("a link signs out: %d %v", a.status, a.header)
+	}
+	a := s.post(t, "/logout", "")
+	cookie, err := http.ParseSetCookie(a.header.Get("Set-Cookie"))
+	if a.status != 303 || a.header.Get("Location") != "./" || err != nil || cookie.MaxAge >= 0 || cookie.Value != "" {
+		t.Errorf("%d %v, %v", a.status, a.header, err)
+	}
+}
+
+// Where no session is needed there is nothing to sign out of.
+func TestNoSignOutWithoutSessions(t *testing.T) {
+	for _, cfg := range []web.Config{{}, {TokenFile: tokenFile(t, secret), PublicPage: true}} {
+		if page := open(t, cfg, "events").get(t, "/"); page.status != 200 || strings.Contains(page.body, "logout") {
+			t.Errorf("%+v: %d, the page says sign out", cfg, page.status)
+		}
+	}
+	wantProblem(t, open(t, web.Config{}, "events").post(t, "/logout", ""), 404)
 }
 
 func TestSessionEnds(t *testing.T) {

@@ -13,8 +13,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.loginForm(w, r, http.StatusOK, "")
 		return
 	}
-	if err := s.crossOrigin.Check(r); err != nil {
-		writeProblem(w, r, problem{Status: http.StatusForbidden, Detail: "the form was sent from another site"})
+	if s.fromElsewhere(w, r) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
@@ -27,15 +26,38 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.loginForm(w, r, http.StatusUnauthorized, "That is not the token.")
 		return
 	}
+	toPage(w, r, newSession(token, time.Now()), sessionLifetime)
+}
+
+// logout takes the cookie away from this browser. The sessions of others end
+// with the token.
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	if !s.fromElsewhere(w, r) {
+		toPage(w, r, "", -time.Second)
+	}
+}
+
+// fromElsewhere refuses a form of another site.
+func (s *Server) fromElsewhere(w http.ResponseWriter, r *http.Request) bool {
+	err := s.crossOrigin.Check(r)
+	if err != nil {
+		writeProblem(w, r, problem{Status: http.StatusForbidden, Detail: "the form was sent from another site"})
+	}
+	return err != nil
+}
+
+// toPage sets the cookie, for so long, and leads to the page. Neither has a
+// path of its own, so they hold below the prefix of a proxy too: a cookie
+// without one is for the folder of the form.
+func toPage(w http.ResponseWriter, r *http.Request, session string, lifetime time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name:     sessionCookie,
-		Value:    newSession(token, time.Now()),
-		Path:     "/",
-		MaxAge:   int(sessionLifetime / time.Second),
+		Value:    session,
+		MaxAge:   int(lifetime / time.Second),
 		HttpOnly: true,
 		Secure:   r.TLS != nil,
 		SameSite: http.SameSiteStrictMode,
 	})
-	w.Header().Set("Location", "/")
+	w.Header().Set("Location", "./")
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -5,7 +5,11 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"strings"
 )
+
+// signOut is the part of the page that ends a session.
+const signOut = `<form method="post" action="logout"><button>Sign out</button></form>` + "\n"
 
 // pages are what a browser shows.
 type pages struct {
@@ -14,12 +18,17 @@ type pages struct {
 	loginPolicy string
 }
 
-func newPages() (*pages, error) {
+// newPages has the page offer to sign out where sessions is true.
+func newPages(sessions bool) (*pages, error) {
 	login, err := template.New("login").Parse(loginHTML)
 	if err != nil {
 		return nil, err
 	}
-	return &pages{live: newDocument(pageHTML, pageStyle, pageScript), login: login, loginPolicy: policy(pageStyle)}, nil
+	html := pageHTML
+	if !sessions {
+		html = strings.Replace(html, signOut, "", 1)
+	}
+	return &pages{live: newDocument(html, pageStyle, pageScript), login: login, loginPolicy: policy(pageStyle)}, nil
 }
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request) { s.pages.live.serve(w, r) }

@@ -1,5 +1,5 @@
 // The live page. Positions come as server-sent events, all else is asked for
-// now and then. Names are written by others: they reach the page as text only.
+// now and then; addresses are relative, for a proxy may add a prefix. Names are written by others: they reach the page as text only.
 
 const pollEvery = 2_000; // ms between looks at the streams
 const slotsEvery = 10_000;
@@ -509,7 +509,7 @@ function repeat(every, look) {
 async function lookAtStreams() {
   const { signal } = session;
   try {
-    const { ok, body } = await ask("/v1/streams");
+    const { ok, body } = await ask("v1/streams");
     if (!ok) throw new Error(body.detail);
     const names = new Set(body.streams.map(s => s.name));
     for (const name of streams.keys()) if (!names.has(name)) streams.delete(name);
@@ -528,7 +528,7 @@ async function lookAtStreams() {
 async function lookAtSlots() {
   const { signal } = session;
   try {
-    const { ok, body } = await ask("/v1/slots");
+    const { ok, body } = await ask("v1/slots");
     if (ok) slots = body.slots;
     slotsProblem = ok ? "" : visible(body.detail);
     drawSlots();
@@ -557,7 +557,7 @@ function follow(lookSoon) {
     waiting.clear();
   };
   const connect = () => {
-    source = new EventSource("/v1/events");
+    source = new EventSource("v1/events");
     source.onopen = () => {
       noteLink({ events: true });
       if (!link.answers) lookSoon();

@@ -58,6 +58,17 @@ func TestPolicyAllowsThePageAlone(t *testing.T) {
 	}
 }
 
+// A proxy may serve the daemon below a path of its own: everything that the
+// pages name is relative.
+func TestPagesNameNothingFromTheRoot(t *testing.T) {
+	s := open(t, web.Config{TokenFile: tokenFile(t, secret)}, "events")
+	for _, a := range []answer{s.do(t, "GET", "/", header("Authorization", "Bearer "+secret)), s.get(t, "/login")} {
+		if found := regexp.MustCompile("[\"'`(]/(v1|metrics|login|logout)?[\"'`/?]").FindAllString(a.body, -1); len(found) > 0 {
+			t.Errorf("from the root: %q", found)
+		}
+	}
+}
+
 func TestPageIsKeptUntilItChanges(t *testing.T) {
 	s := open(t, web.Config{TokenFile: tokenFile(t, secret)}, "events")
 	bearer := header("Authorization", "Bearer "+secret)

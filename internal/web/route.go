@@ -48,10 +48,19 @@ func (s *Server) topEndpoint(name string) endpoint {
 		return endpoint{serve: s.healthz, methods: reading(), open: true}
 	case "readyz":
 		return endpoint{serve: s.readyz, methods: reading(), open: true}
+	}
+	if s.access != nil {
+		return s.sessionEndpoint(name)
+	}
+	return endpoint{}
+}
+
+func (s *Server) sessionEndpoint(name string) endpoint {
+	switch name {
 	case "login":
-		if s.access != nil {
-			return endpoint{serve: s.login, methods: append(reading(), http.MethodPost), open: true}
-		}
+		return endpoint{serve: s.login, methods: append(reading(), http.MethodPost), open: true}
+	case "logout":
+		return endpoint{serve: s.logout, methods: []string{http.MethodPost}, open: true}
 	}
 	return endpoint{}
 }

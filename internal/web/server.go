@@ -112,7 +112,7 @@ func (s *Server) readFiles(cfg Config) (err error) {
 	if s.certificate, err = newCertificate(cfg.CertFile, cfg.KeyFile, s.logger); err != nil {
 		return err
 	}
-	s.pages, err = newPages()
+	s.pages, err = newPages(s.access != nil && !cfg.PublicPage)
 	return err
 }
 

@@ -3,6 +3,12 @@ package pagetest
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,11 +31,25 @@ func tokenSite(t *testing.T, public string) *site {
 	return ownSite(t, fmt.Sprintf("{listen: '127.0.0.1:0', token_file: '%s', public: %s}", file, public))
 }
 
+// behindProxy is the address of a proxy that serves a site below a path.
+func (s *site) behindProxy(prefix string) string {
+	s.t.Helper()
+	target, err := url.Parse(s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ErrorLog: log.New(io.Discard, "", 0)}
+	proxy := httptest.NewServer(http.StripPrefix(prefix, pass))
+	s.t.Cleanup(func() { proxy.CloseClientConnections(); proxy.Close() })
+	return proxy.URL + prefix
+}
+
+// All of it works below a proxy's prefix: what is at the root is somebody else's.
 func TestLoginForm(t *testing.T) {
 	t.Parallel()
 	s := tokenSite(t, "[]")
 	b := newTab(t)
-	b.open(s.url)
+	b.open(s.behindProxy("/tide/mark") + "/")
 	b.says("label", "Token")
 	if found := eval[[]string](b, faint); len(found) > 0 {
 		t.Errorf("too little contrast: %q", found)
@@ -43,10 +63,17 @@ func TestLoginForm(t *testing.T) {
 			t.Errorf("the page complains: %s", c)
 		}
 	}
-	b.cookieIsSafe(token)
+	b.cookieIsSafe(token, "/tide/mark")
 	if seen := eval[string](b, "document.cookie"); seen != "" {
 		t.Errorf("scripts see the cookie %q", seen)
 	}
+	id := s.insert("keyboard", "billing")
+	b.says(row("keyboard")+position, fmt.Sprint(id))
+	b.says("#slots", "pgoutput")
+	b.do(chromedp.Click("footer button", chromedp.ByQuery))
+	b.says("label", "Token")
+	b.signIn(token)
+	b.says("#link", "Live")
 	// A session that is over ends at the form.
 	b.do(network.ClearBrowserCookies())
 	b.says("label", "Token")
@@ -72,7 +99,7 @@ func TestPublicPageNeedsNoForm(t *testing.T) {
 }
 
 // cookieIsSafe looks at the one cookie of the browser.
-func (b *tab) cookieIsSafe(token string) {
+func (b *tab) cookieIsSafe(token, path string) {
 	b.t.Helper()
 	var cookies []*network.Cookie
 	b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
@@ -83,7 +110,7 @@ func (b *tab) cookieIsSafe(token string) {
 		b.t.Fatalf("%d cookies", len(cookies))
 	}
 	c := cookies[0]
-	if !c.HTTPOnly || c.SameSite != network.CookieSameSiteStrict || c.Path != "/" || strings.Contains(c.Value, token) {
+	if !c.HTTPOnly || c.SameSite != network.CookieSameSiteStrict || c.Path != path || strings.Contains(c.Value, token) {
 		b.t.Errorf("cookie %+v", c)
 	}
 }
