@@ -11,14 +11,17 @@ const (
 	// settling is how long a stream has been followed before that counts: the
 	// fence serves positions at once, and the slot may yet be refused.
 	settling = time.Second
+	// ordinary is how long a start may take without a word: it creates a slot,
+	// skips ahead and loads, and gives each of them as its reason.
+	ordinary = 2 * time.Second
 	// holdAtMost is how long log lines are held back at all.
 	holdAtMost = 10 * time.Second
 )
 
 // open is the time until it is known that the daemon goes on: log lines are
 // held back, for a refusal shall be one line and nothing before it. They are
-// let through as soon as a stream waits for a server that cannot be reached,
-// which is then named, or is followed.
+// let through when a stream waits for more than a moment, as it does for a
+// server that cannot be reached, which is then named, or is followed.
 func (d *daemon) open(ctx context.Context) {
 	changed := make(chan struct{}, 1)
 	for _, s := range d.follower.Streams() {
@@ -30,12 +33,13 @@ func (d *daemon) open(ctx context.Context) {
 		})()
 	}
 	var settled <-chan time.Time
+	patient := time.After(ordinary)
 	late := time.After(holdAtMost)
 	said := make(map[string]bool)
 	for {
 		state, reason := d.opening()
 		switch {
-		case reason != "" && !said[reason]:
+		case reason != "" && patient == nil && !said[reason]:
 			said[reason] = true
 			d.log.Warn("not following yet; trying again", "reason", reason)
 			d.hold.Release()
@@ -46,6 +50,8 @@ func (d *daemon) open(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case <-patient:
+			patient = nil
 		case <-settled:
 			d.hold.Release()
 			return

@@ -3,7 +3,6 @@ package deploytest_test
 import (
 	"debug/elf"
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -187,24 +186,10 @@ func TestComposeWorks(t *testing.T) {
 	}
 
 	token := write(t, "token", "changeme3\n")
-	address := freeAddress(t)
-	config := strings.NewReplacer("0.0.0.0:8474", address, "/run/secrets/token", token).Replace(read(t, "docker/tidemark.yaml"))
-	daemon := exec.CommandContext(t.Context(), os.Getenv(programVariable), "run", "-c", write(t, "tidemark.yaml", config))
-	daemon.Env = append(os.Environ(), "TIDEMARK_DATABASE_URL="+strings.Replace(c.URL("tidemark", "app"), "tidemark@", "tidemark:changeme2@", 1))
-	daemon.Cancel = func() error { return daemon.Process.Signal(os.Interrupt) }
-	var said strings.Builder
-	daemon.Stderr = &said
-	if err := daemon.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = daemon.Process.Signal(os.Interrupt) // it may have ended
-		if err := daemon.Wait(); err != nil || strings.Contains(said.String(), `"level":"ERROR"`) {
-			t.Errorf("the daemon ended: %v\n%s", err, said.String())
-		}
-	}()
+	d := startDaemon(t, strings.Replace(read(t, "docker/tidemark.yaml"), "/run/secrets/token", token, 1),
+		"TIDEMARK_DATABASE_URL="+strings.Replace(c.URL("tidemark", "app"), "tidemark@", "tidemark:changeme2@", 1))
 	check := file.Services["tidemark"].Healthcheck.Test[2:]
-	args := strings.Fields(strings.Replace(strings.Join(check, " "), "/run/secrets/token", token, 1) + " --url http://" + address + " --json")
+	args := strings.Fields(strings.Replace(strings.Join(check, " "), "/run/secrets/token", token, 1) + " --url " + d.url + " --json")
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		out, err := tidemark(t, nil, args...)
 		var answer struct{ Streams []struct{ State string } }
@@ -216,7 +201,7 @@ func TestComposeWorks(t *testing.T) {
 			break
 		}
 	}
-	if _, err := tidemark(t, nil, "status", "--url", "http://"+address); err == nil {
+	if _, err := tidemark(t, nil, "status", "--url", d.url); err == nil {
 		t.Error("no token is wanted")
 	}
 }
@@ -241,15 +226,4 @@ func initialise(t *testing.T, file compose, url string) {
 	if n != 4 {
 		t.Errorf("%d scripts", n)
 	}
-}
-
-// freeAddress is an address that nobody listens on now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -42,9 +42,9 @@ func rolesArgs() []string { return []string{"-v", "schema=sales", "-v", "table=o
 
 // newShop makes the database, sets it up as its owner, as the page says, and
 // makes the role.
-func newShop(t *testing.T, version pgtest.Option, announced bool) (c *pgcluster.Cluster, file string) {
+func newShop(t *testing.T, version pgtest.Option, announced bool, options ...pgtest.Option) (c *pgcluster.Cluster, file string) {
 	t.Helper()
-	c = pgtest.Start(t, version)
+	c = pgtest.Start(t, append(options, version)...)
 	mustPsql(t, c, "", shop, "-v", "ON_ERROR_STOP=1")
 	streams, args := shopStreams, rolesArgs()
 	if announced {
