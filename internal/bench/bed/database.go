@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -54,3 +55,7 @@ func Ask[T any](ctx context.Context, d *Database, sql string, args ...any) (valu
 	}
 	return value, nil
 }
+
+// ServerProcessor is the processor time that the database's server has used, as
+// Server.Processor tells it.
+func (d *Database) ServerProcessor() (time.Duration, error) { return d.server.Processor() }

@@ -51,9 +51,17 @@ func (c clients) run(ctx context.Context) (contest.Result, error) {
 		return nil, fmt.Errorf("insert: %w", err)
 	}
 	l.first++ // nobody else writes: ids go on one by one
+	alone, err := scrape(ctx, c.Daemon)
+	if err != nil {
+		return nil, err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	began := make(chan time.Time, 1)
-	group.Go(func() error { return l.write(ctx, conn, began) })
+	var used, held cost
+	group.Go(func() (err error) {
+		used, held, err = l.write(ctx, conn, began)
+		return err
+	})
 	dialing := make(chan struct{}, 64)
 	for range c.Clients {
 		group.Go(func() error { return l.follow(ctx, dialing) })
@@ -64,17 +72,23 @@ func (c clients) run(ctx context.Context) (contest.Result, error) {
 	took := time.Since(<-began).Seconds()
 	return contest.Result{
 		"p50": l.delays.quantile(0.5), "p99": l.delays.quantile(0.99), "events": float64(l.events.Load()) / took,
+		daemonUsed: 100 * used.seconds / took, daemonHeld: max(0, held.bytes-alone.bytes) / 1000 / float64(c.Clients),
 	}, nil
 }
 
-// write writes the rows once all clients are there.
-func (l *listening) write(ctx context.Context, conn *pgx.Conn, began chan<- time.Time) error {
+// write writes the rows once all clients are there. It returns what the daemon
+// used meanwhile, and held while they were there: with the last row they leave.
+func (l *listening) write(ctx context.Context, conn *pgx.Conn, began chan<- time.Time) (used, held cost, err error) {
 	for range l.Clients {
 		select {
 		case <-l.ready:
 		case <-ctx.Done():
-			return ctx.Err()
+			return used, held, ctx.Err()
 		}
+	}
+	before, err := scrape(ctx, l.Daemon)
+	if err != nil {
+		return used, held, err
 	}
 	l.events.Store(0)
 	began <- time.Now()
@@ -84,16 +98,30 @@ func (l *listening) write(ctx context.Context, conn *pgx.Conn, began chan<- time
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return ctx.Err()
+			return used, held, ctx.Err()
 		}
-		l.issued[i].Store(time.Now().UnixNano())
-		var id int64
-		if err := conn.QueryRow(ctx, bed.Insert, "writer").Scan(&id); err != nil {
-			return fmt.Errorf("insert: %w", err)
+		if i == len(l.issued)-1 {
+			if held, err = scrape(ctx, l.Daemon); err != nil {
+				return used, held, err
+			}
+			used.seconds = held.seconds - before.seconds
 		}
-		if id != l.first+int64(i) {
-			return fmt.Errorf("row %d got id %d: somebody else writes", l.first+int64(i), id)
+		if err := l.insert(ctx, conn, i); err != nil {
+			return used, held, err
 		}
+	}
+	return used, held, nil
+}
+
+// insert writes a row, and notes when.
+func (l *listening) insert(ctx context.Context, conn *pgx.Conn, i int) error {
+	l.issued[i].Store(time.Now().UnixNano())
+	var id int64
+	if err := conn.QueryRow(ctx, bed.Insert, "writer").Scan(&id); err != nil {
+		return fmt.Errorf("insert: %w", err)
+	}
+	if id != l.first+int64(i) {
+		return fmt.Errorf("row %d got id %d: somebody else writes", l.first+int64(i), id)
 	}
 	return nil
 }

@@ -20,8 +20,14 @@ func remote() contest.Comparison {
 		Method: "A daemon, and in another process 10,000 bare readers of server-sent events, each with a TCP connection of its " +
 			"own; 50 rows a second are written. For each row and each reader: from issuing the INSERT to the receipt of its " +
 			"position or a newer one.",
-		Rounds:  3,
-		Metrics: []contest.Metric{{Name: "p50", Unit: "ms"}, {Name: "p99", Unit: "ms"}, {Name: "events", Unit: "per s"}},
+		Rounds: 3,
+		Metrics: []contest.Metric{
+			{Name: "p50", Unit: "ms"},
+			{Name: "p99", Unit: "ms"},
+			{Name: "events", Unit: "per s"},
+			{Name: daemonUsed, Unit: "% of a core"},
+			{Name: daemonHeld, Unit: "kB a reader"},
+		},
 		Chart:   contest.Chart{},
 		Targets: []contest.Target{{Text: "p99 ≤ 250 ms", Of: "10,000 readers", Metric: "p99", AtMost: 250}},
 		Notes: []string{
@@ -32,6 +38,12 @@ func remote() contest.Comparison {
 		Prepare: prepareRemote,
 	}
 }
+
+// What the daemon needs meanwhile, by its own metrics.
+const (
+	daemonUsed = "daemon's processor"
+	daemonHeld = "daemon's memory"
+)
 
 func prepareRemote(ctx context.Context, s *contest.Stage) ([]contest.Contender, error) {
 	db, err := eventsIn(ctx, s, "bench_remote")
