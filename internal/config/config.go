@@ -82,6 +82,8 @@ type HTTP struct {
 	Public []Public
 	// MaxConnections bounds the connections served at one time.
 	MaxConnections int
+	// MaxConnectionsPerClient bounds those of one address; 0 is no such bound.
+	MaxConnectionsPerClient int
 }
 
 // Public is something that the web server can show without the token.

@@ -52,6 +52,7 @@ http:
   tls: {cert_file: c.pem, key_file: k.pem}
   max_connections: 5
   public: [metrics, page]
+  max_connections_per_client: 2
 log: {level: debug, format: json}
 `
 
@@ -111,7 +112,7 @@ func TestParseEveryKey(t *testing.T) {
 		Published:     config.Published{Table: "public.kept", Notify: "moves"},
 		HTTP: config.HTTP{
 			Listen: "0.0.0.0:80", TokenFile: "/etc/token",
-			TLS: config.TLS{CertFile: "c.pem", KeyFile: "k.pem"}, MaxConnections: 5,
+			TLS: config.TLS{CertFile: "c.pem", KeyFile: "k.pem"}, MaxConnections: 5, MaxConnectionsPerClient: 2,
 			Public: []config.Public{config.PublicMetrics, config.PublicPage},
 		},
 		Log: config.Log{Level: slog.LevelDebug, Format: config.LogJSON},

@@ -25,6 +25,9 @@ const (
 	DefaultMaxConnections = 20000
 )
 
+// maxConnections is more than one process can have.
+const maxConnections = 1_000_000
+
 func defaults() *Config {
 	return &Config{
 		Follower: follower.Config{
@@ -142,7 +145,8 @@ func (d *document) http(into *HTTP) reader {
 			oneOf(d, &what, PublicMetrics, PublicPage)(n, path)
 			into.Public = append(into.Public, what)
 		}),
-		"max_connections": d.count(&into.MaxConnections, 1_000_000),
+		"max_connections":            d.count(&into.MaxConnections, 1, maxConnections),
+		"max_connections_per_client": d.count(&into.MaxConnectionsPerClient, 0, maxConnections),
 	})
 }
 

@@ -183,12 +183,12 @@ func (d *document) boolean(into *bool) reader {
 }
 
 // count reads a decimal number from 1 to limit.
-func (d *document) count(into *int, limit int) reader {
+func (d *document) count(into *int, least, limit int) reader {
 	return func(n ast.Node, path string) {
 		d.at[path] = nodePosition(n)
 		i, err := strconv.Atoi(literal(n))
-		if err != nil || i < 1 || i > limit || literal(n)[0] == '+' {
-			d.refuse(d.at[path], path+" is not a number in range", fmt.Sprintf("write a whole number from 1 to %d", limit))
+		if err != nil || i < least || i > limit || literal(n)[0] == '+' {
+			d.refuse(d.at[path], path+" is not a number in range", fmt.Sprintf("write a whole number from %d to %d", least, limit))
 			return
 		}
 		*into = i

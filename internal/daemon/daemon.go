@@ -83,7 +83,8 @@ func (d *daemon) build() (err error) {
 		TokenFile: d.cfg.HTTP.TokenFile, CertFile: d.cfg.HTTP.TLS.CertFile, KeyFile: d.cfg.HTTP.TLS.KeyFile,
 		PublicMetrics:  slices.Contains(d.cfg.HTTP.Public, config.PublicMetrics),
 		PublicPage:     slices.Contains(d.cfg.HTTP.Public, config.PublicPage),
-		MaxConnections: d.cfg.HTTP.MaxConnections, Logger: d.log,
+		MaxConnections: d.cfg.HTTP.MaxConnections, MaxConnectionsPerClient: d.cfg.HTTP.MaxConnectionsPerClient,
+		Logger: d.log,
 	})
 	if err != nil {
 		return fmt.Errorf("configure HTTP: %w: correct http in the configuration", err)

@@ -238,13 +238,14 @@ func TestTokenIsReadAgain(t *testing.T) {
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	source := open(t, web.Config{}, "events").source
 	for name, cfg := range map[string]web.Config{
-		"no source":    {},
-		"no file":      {Source: source, TokenFile: filepath.Join(t.TempDir(), "none")},
-		"empty token":  {Source: source, TokenFile: tokenFile(t, " \n")},
-		"two words":    {Source: source, TokenFile: tokenFile(t, secret+" "+secret)},
-		"half a pair":  {Source: source, CertFile: "cert.pem"},
-		"no pair":      {Source: source, CertFile: tokenFile(t, "x"), KeyFile: tokenFile(t, "x")},
-		"negative max": {Source: source, MaxConnections: -1},
+		"no source":             {},
+		"no file":               {Source: source, TokenFile: filepath.Join(t.TempDir(), "none")},
+		"empty token":           {Source: source, TokenFile: tokenFile(t, " \n")},
+		"two words":             {Source: source, TokenFile: tokenFile(t, secret+" "+secret)},
+		"half a pair":           {Source: source, CertFile: "cert.pem"},
+		"no pair":               {Source: source, CertFile: tokenFile(t, "x"), KeyFile: tokenFile(t, "x")},
+		"negative max":          {Source: source, MaxConnections: -1},
+		"negative for a client": {Source: source, MaxConnectionsPerClient: -1},
 	} {
 		_, err := web.New(cfg)
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -16,17 +17,17 @@ const (
 	fullLogEvery = time.Minute
 )
 
-// boundedListener prepares each connection and closes those beyond the limit at
+// boundedListener prepares each connection and closes those beyond a limit at
 // once: a client that is turned away can go elsewhere, one that waits cannot.
 type boundedListener struct {
 	net.Listener
-	slots  chan struct{} // one element per open connection
+	seats  *seats
 	logger *slog.Logger
-	logged time.Time // by Accept only, which one goroutine calls
+	logged map[string]time.Time // by setting; by Accept only, which one goroutine calls
 }
 
-func newBoundedListener(ln net.Listener, limit int, logger *slog.Logger) *boundedListener {
-	return &boundedListener{Listener: ln, slots: make(chan struct{}, limit), logger: logger}
+func newBoundedListener(ln net.Listener, seats *seats, logger *slog.Logger) *boundedListener {
+	return &boundedListener{Listener: ln, seats: seats, logger: logger, logged: map[string]time.Time{}}
 }
 
 // Accept waits for the next connection that there is room for.
@@ -36,29 +37,29 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case b.slots <- struct{}{}:
-			return b.prepare(c), nil
-		default:
-			b.turnAway(c)
+		client := clientOf(c)
+		full := b.seats.take(client)
+		if full == "" {
+			return b.prepare(c, client), nil
 		}
+		b.turnAway(c, client, full)
 	}
 }
 
-func (b *boundedListener) prepare(c net.Conn) net.Conn {
+func (b *boundedListener) prepare(c net.Conn, client netip.Addr) net.Conn {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		if err := errors.Join(tcp.SetWriteBuffer(sendBuffer), setUserTimeout(tcp, writeTimeout)); err != nil {
 			b.logger.Debug("socket options not set", "error", err)
 		}
 	}
-	return &boundedConn{Conn: c, release: sync.OnceFunc(func() { <-b.slots })}
+	return &boundedConn{Conn: c, release: sync.OnceFunc(func() { b.seats.leave(client) })}
 }
 
-func (b *boundedListener) turnAway(c net.Conn) {
+func (b *boundedListener) turnAway(c net.Conn, client netip.Addr, full string) {
 	_ = c.Close() // nothing was sent: there is nothing to lose
-	if now := time.Now(); now.Sub(b.logged) >= fullLogEvery {
-		b.logged = now
-		b.logger.Warn("connection turned away: http.max_connections reached", "max_connections", cap(b.slots))
+	if now := time.Now(); now.Sub(b.logged[full]) >= fullLogEvery {
+		b.logged[full] = now
+		b.logger.Warn("connection turned away: a limit is reached", "limit", full, "client", client.String())
 	}
 }
 

@@ -9,11 +9,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +28,37 @@ func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
 	s := open(t, web.Config{MaxConnections: 2}, "events")
 	_, one := s.events(t, "/v1/events")
 	s.events(t, "/v1/events")
+	s.turnsAway(t)
+	one()
+	s.letsIn(t, s.client)
+}
+
+// One address cannot take the places of all, and gets back what it gives up.
+func TestConnectionsOfOneClientAreBounded(t *testing.T) {
+	var logged strings.Builder
+	logger := slog.New(slog.NewTextHandler(&logged, nil))
+	s := open(t, web.Config{MaxConnectionsPerClient: 2, Logger: logger}, "events")
+	_, one := s.events(t, "/v1/events")
+	s.events(t, "/v1/events")
+	s.turnsAway(t)
+	s.turnsAway(t)
+	if runtime.GOOS == "linux" { // elsewhere there is no second address to come from
+		other := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+		s.letsIn(t, &http.Client{Transport: &http.Transport{DialContext: other.DialContext, DisableKeepAlives: true}})
+	}
+	one()
+	s.letsIn(t, s.client)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if said := logged.String(); strings.Count(said, "turned away") != 1 || !strings.Contains(said, "limit=http.max_connections_per_client client=127.0.0.1") {
+		t.Errorf("the log says %s", said)
+	}
+}
+
+// turnsAway wants a connection closed before anything is said.
+func (s *site) turnsAway(t *testing.T) {
+	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -34,9 +67,13 @@ func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("read: %v", err)
 	}
-	one()
+}
+
+// letsIn waits until there is a place.
+func (s *site) letsIn(t *testing.T, client *http.Client) {
+	t.Helper()
 	eventually(t, "a place is free", func() bool {
-		res, err := s.client.Get(s.base + "/healthz")
+		res, err := client.Get(s.base + "/healthz")
 		if err != nil {
 			return false
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -49,6 +50,10 @@ type Config struct {
 	// closed at once. 0 means DefaultMaxConnections.
 	MaxConnections int
 
+	// MaxConnectionsPerClient is how many of them one address may have, and so
+	// how many waits and event streams. 0: as many as there are.
+	MaxConnectionsPerClient int
+
 	// Logger takes what an operator acts on; nil discards.
 	Logger *slog.Logger
 }
@@ -58,7 +63,7 @@ type Server struct {
 	source         Source
 	slotsFunc      SlotsFunc
 	metricsHandler http.Handler
-	maxConnections int
+	seats          *seats
 	logger         *slog.Logger
 
 	public      map[string]bool             // paths that need no token
@@ -80,7 +85,6 @@ func New(cfg Config) (*Server, error) {
 		source:         cfg.Source,
 		slotsFunc:      cfg.Slots,
 		metricsHandler: cfg.Metrics,
-		maxConnections: cfg.MaxConnections,
 		logger:         cfg.Logger,
 		crossOrigin:    http.NewCrossOriginProtection(),
 		public:         publicPaths(cfg),
@@ -88,12 +92,10 @@ func New(cfg Config) (*Server, error) {
 	if s.source == nil {
 		return nil, errors.New("web: Config.Source is nil")
 	}
-	if s.maxConnections < 0 {
-		return nil, fmt.Errorf("web: Config.MaxConnections is %d", s.maxConnections)
+	if cfg.MaxConnections < 0 || cfg.MaxConnectionsPerClient < 0 {
+		return nil, fmt.Errorf("web: Config.MaxConnections is %d, MaxConnectionsPerClient %d", cfg.MaxConnections, cfg.MaxConnectionsPerClient)
 	}
-	if s.maxConnections == 0 {
-		s.maxConnections = DefaultMaxConnections
-	}
+	s.seats = newSeats(cmp.Or(cfg.MaxConnections, DefaultMaxConnections), cfg.MaxConnectionsPerClient)
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -160,7 +162,7 @@ func (s *Server) shutDown(srv *http.Server) error {
 func (s *Server) isStopping() bool { return s.stopping.Err() != nil }
 
 func (s *Server) listener(ln net.Listener) net.Listener {
-	ln = newBoundedListener(ln, s.maxConnections, s.logger)
+	ln = newBoundedListener(ln, s.seats, s.logger)
 	if s.certificate == nil {
 		return ln
 	}

@@ -14,7 +14,7 @@ func TestSocketsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bounded := newBoundedListener(ln, 1, slog.New(slog.DiscardHandler))
+	bounded := newBoundedListener(ln, newSeats(1, 0), slog.New(slog.DiscardHandler))
 	defer bounded.Close()
 	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
