@@ -76,6 +76,9 @@ func newSimDatabase(note func(string, ...any)) *simDatabase {
 // simLSN is the end of the n-th record.
 func simLSN(n int) pglogrepl.LSN { return pglogrepl.LSN(1000 + 8*n) }
 
+// simRecords is the inverse of simLSN.
+func simRecords(lsn pglogrepl.LSN) int { return int(lsn-simLSN(0)) / 8 }
+
 func (d *simDatabase) inserted() allocatortest.LSN { return allocatortest.LSN(simLSN(len(d.wal))) }
 func (d *simDatabase) flushed() allocatortest.LSN  { return allocatortest.LSN(simLSN(d.onDisk)) }
 

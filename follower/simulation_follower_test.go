@@ -24,6 +24,7 @@ type simFollower struct {
 
 	queue     gate.Queue
 	slot      int  // records that have been decoded
+	confirmed int  // records that the slot may have forgotten; 0: there is none yet
 	streaming bool // the session has loaded
 
 	session, second, gating *simProcess
@@ -48,8 +49,8 @@ func (f *simFollower) lose() {
 	f.queue, f.streaming = gate.Queue{}, false
 }
 
-// begin begins a session: the slot skips what is on disk, and what it skips is
-// loaded. RULES 20.
+// begin begins a session: the slot goes on where it was confirmed, or skips what
+// is on disk; and what it does not send again is loaded. RULES 20.
 func (f *simFollower) begin() {
 	if f.session.going() || f.streaming {
 		f.session.step()
@@ -57,7 +58,7 @@ func (f *simFollower) begin() {
 	}
 	f.session = f.start(nil, func(p *simProcess) {
 		if f.wrong != slotLast {
-			f.slot = f.db.onDisk
+			f.place()
 			p.pause()
 		}
 		tables := &simTables{simFollower: f, p: p}
@@ -69,7 +70,7 @@ func (f *simFollower) begin() {
 			for range 10 {
 				p.wait()
 			}
-			f.slot = f.db.onDisk
+			f.place()
 		}
 		f.life.become()
 		f.streaming = true
@@ -77,6 +78,23 @@ func (f *simFollower) begin() {
 			f.finish(registering)
 		}
 	}, f.lose)
+}
+
+// place puts the slot where the session is to begin.
+func (f *simFollower) place() {
+	skips := f.confirmed == 0 || f.choose(2) == 0 && f.wrong != onlyResumed && f.wrong != confirmedOnReceipt
+	if skips {
+		f.confirmed = f.db.onDisk
+	}
+	f.slot = f.confirmed
+}
+
+// confirm has the slot forget what has passed the gate. RULES 2.
+func (f *simFollower) confirm() {
+	f.confirmed = simRecords(f.queue.Confirmable(simLSN(f.slot)))
+	if f.wrong == confirmedOnReceipt {
+		f.confirmed = f.slot
+	}
 }
 
 func (f *simFollower) finish(registering []string) {
@@ -98,6 +116,7 @@ func (f *simFollower) decode(n int) {
 		}
 		f.slot++
 	}
+	f.confirm()
 }
 
 func (f *simFollower) runs(t *simTransaction) []gate.Run {
@@ -130,6 +149,7 @@ func (f *simFollower) gate() {
 		}
 		if cleared := f.queue.Clear(snapshot, nil); len(cleared) > 0 {
 			f.life.visible(cleared, 0, seen, time.Now(), nil)
+			f.confirm()
 		}
 	}, f.lose)
 }
@@ -150,7 +170,7 @@ func (t *simTables) drawn(context.Context) (int64, error) {
 
 func (t *simTables) registering(context.Context) ([]string, error) {
 	var who []string
-	if t.wrong != noHolders {
+	if t.wrong != noHolders && t.wrong != onlyResumed && t.wrong != confirmedOnReceipt {
 		who = t.db.who(true)
 	}
 	t.p.pause()

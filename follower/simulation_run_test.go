@@ -23,6 +23,11 @@ const (
 	slotLast                // the slot begins after the load: RULES 20
 	positionIsDone          // a position is taken for a done id: hole H2
 	notKept                 // what is loaded counts before it is on disk: RULES 17
+
+	// Not wrong where the slot sends again whatever may have been unseen: nobody
+	// asks for registrations under way, and no session skips anything.
+	onlyResumed
+	confirmedOnReceipt // the same, and what is confirmed need not have passed the gate: RULES 2
 )
 
 // simFatal is what a simulation needs of a test.

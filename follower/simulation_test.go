@@ -108,6 +108,7 @@ func TestSimulationFinds(t *testing.T) {
 		steps int
 	}{
 		"no gate":                                     {wrong: noGate, begin: simBegin{warm: warm}, steps: 400},
+		"confirmed on receipt, RULES 2":               {wrong: confirmedOnReceipt, begin: simBegin{mix: joining, warm: warm}, steps: 600},
 		"own position at once, RULES 16":              {wrong: ownAtOnce, begin: simBegin{mix: joining}, steps: 400},
 		"drawn before registered, RULES 15":           {wrong: unregistered, steps: 400},
 		"done before it is on disk, RULES 17":         {wrong: notFlushed, begin: simBegin{warm: warm}, steps: 400},
@@ -131,6 +132,19 @@ func TestSimulationFinds(t *testing.T) {
 			}
 			t.Errorf("%d scripts did not find it", patience)
 		})
+	}
+}
+
+// What is confirmed below whatever is pending at the gate comes again: nothing is
+// missed then though nobody asks for registrations under way, which the control
+// above, that confirms on receipt, misses. RULES 2.
+func TestSimulationOfASlotThatSendsAgain(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(1500) {
+		begin := simBegin{mix: joining, warm: warm}
+		if broken := begin.broken(t, onlyResumed, seed, 600); broken != "" {
+			t.Fatalf("script %d: %s", seed, broken)
+		}
 	}
 }
 

@@ -117,7 +117,7 @@ func (w *simWriter) take(p *simProcess) bool {
 		p.stopped(w, err)
 	}
 	last := w.readFlushed(p)
-	stored, fresh := w.enrol(p, last)
+	stored, fresh := w.enrol(p, last, true)
 	wait := &allocatortest.Wait{}
 	open, life := w.db.who(false), w.db.lifeName()
 	p.pause()
@@ -156,8 +156,9 @@ func (w *simWriter) readFlushed(p *simProcess) int64 {
 	return last
 }
 
-// enrol makes sure that the instance is registered.
-func (w *simWriter) enrol(p *simProcess, last int64) (stored int64, fresh bool) {
+// enrol makes sure that the instance is registered: at the beginning of a life,
+// or where the row has gone from under it.
+func (w *simWriter) enrol(p *simProcess, last int64, begins bool) (stored int64, fresh bool) {
 	for {
 		stored, found := w.db.positions[w.name]
 		p.pause()
@@ -167,21 +168,33 @@ func (w *simWriter) enrol(p *simProcess, last int64) (stored int64, fresh bool) 
 		if w.wrong == unregistered {
 			return last, true
 		}
-		value := w.Registration(last)
+		value := w.registration(p, last, begins)
 		if w.store(p, value, false) {
 			return value, true
 		}
 	}
 }
 
-// store writes a position, and returns when that is visible. The statement goes
-// on in the server when its client has gone.
+func (w *simWriter) registration(p *simProcess, last int64, begins bool) int64 {
+	if !begins {
+		return w.Registration(last)
+	}
+	value, err := w.Registers(last, w.db.flushed())
+	w.Conclude()
+	if err != nil {
+		p.stopped(w, err)
+	}
+	return value
+}
+
+// store makes the row, or updates it, and returns when that is visible. The
+// statement goes on in the server when its client has gone.
 func (w *simWriter) store(p *simProcess, value int64, update bool) (done bool) {
 	statement := w.start(nil, func(p *simProcess) {
 		t := w.db.begin(p.hangs())
 		t.table = true
 		w.db.lockRow(p, t, w.name)
-		if at, found := w.db.positions[w.name]; !found || update && at < value {
+		if at, found := w.db.positions[w.name]; found && update && at < value || !found && !update {
 			t.changes, done = []simChange{{announced, w.name, value}}, true
 		}
 		p.sometimes()
@@ -210,7 +223,7 @@ func (w *simWriter) draw(n int) {
 			}
 		}()
 		for !w.registered() {
-			w.enrol(p, w.readFlushed(p))
+			w.enrol(p, w.readFlushed(p), false)
 		}
 		for range n {
 			id := w.db.nextval(p)
@@ -291,7 +304,12 @@ func (w *simWriter) announce() {
 	}
 	w.announcing = w.start(nil, func(p *simProcess) {
 		w.store(p, value, true)
-		w.Announced(value)
+		if w.registered() {
+			w.Announced(value)
+			return
+		}
+		w.Touch()
+		w.use(func(p *simProcess) { w.enrol(p, w.readFlushed(p), false) })
 	}, w.Touch)
 }
 

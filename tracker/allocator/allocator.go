@@ -36,7 +36,7 @@ type Allocator struct {
 	closing sync.Once
 	looping chan struct{} // closed when the loop has ended
 
-	background sync.WaitGroup // drawAll
+	background sync.WaitGroup // drawAll, and what Bind asks; begun under the book's lock, and not after a failure
 }
 
 var (
@@ -170,7 +170,7 @@ func (a *Allocator) close(ctx context.Context) error {
 	for _, h := range a.Open() {
 		problems = append(problems, fmt.Errorf("ids %v are open since %v, drawn by %s", h.IDs, h.Age.Round(time.Millisecond), h.Caller))
 	}
-	a.lease.close(ctx)
+	a.lease.close()
 	a.purge.close()
 	a.tracker.Close(ErrClosed)
 	if err := errors.Join(problems...); err != nil {

@@ -54,7 +54,7 @@ func (a *Allocator) beginLife(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	stored, fresh, err := a.enrol(ctx, conn, r.last)
+	stored, fresh, err := a.enrol(ctx, conn, r, a.book.registers)
 	if err != nil {
 		return err
 	}
@@ -106,6 +106,17 @@ func (a *Allocator) sameHistory(history string) error {
 	return err
 }
 
+// enrolAgain registers the instance once more, whose row has gone from under it.
+// Whoever calls it has the lease's turn.
+func (a *Allocator) enrolAgain(ctx context.Context, conn *pgx.Conn) error {
+	a.log.WarnContext(ctx, "own row of the positions table is gone: registering again")
+	r, err := a.readFlushed(ctx, conn)
+	if err == nil {
+		_, _, err = a.enrol(ctx, conn, r, a.book.registration)
+	}
+	return err
+}
+
 // readFlushed reads the sequence and has what it read put on disk: a claim may
 // count only what a crash cannot take back. RULES 17.
 func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, error) {
@@ -119,9 +130,11 @@ func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, e
 // enrol makes sure that the instance has a row, and returns the position in
 // it. A new row's position is the last value as it was before: every id drawn
 // later is greater. It is no done id. RULES 15.
-func (a *Allocator) enrol(ctx context.Context, conn *pgx.Conn, last int64) (stored int64, fresh bool, err error) {
+func (a *Allocator) enrol(
+	ctx context.Context, conn *pgx.Conn, r reading, position func(reading) (int64, error),
+) (stored int64, fresh bool, err error) {
 	if !a.cfg.keepsPositions() {
-		return last, false, nil
+		return r.last, false, nil
 	}
 	for {
 		err = conn.QueryRow(ctx, a.db.own, a.cfg.Stream, a.cfg.Instance).Scan(&stored)
@@ -131,7 +144,10 @@ func (a *Allocator) enrol(ctx context.Context, conn *pgx.Conn, last int64) (stor
 		case !errors.Is(err, pgx.ErrNoRows):
 			return 0, false, fmt.Errorf("look for the instance's position: %w", err)
 		}
-		value := a.book.registration(last)
+		value, err := position(r)
+		if err != nil {
+			return 0, false, err
+		}
 		done, err := conn.Exec(ctx, a.db.register, a.cfg.Stream, a.cfg.Instance, a.cfg.outward(value))
 		switch {
 		case err != nil:

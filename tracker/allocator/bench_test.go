@@ -44,7 +44,7 @@ func BenchmarkNextAndFinish(b *testing.B) {
 	for _, goroutines := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			a.book.mu.Lock()
-			before := a.book.upserts
+			before := a.book.stores
 			a.book.mu.Unlock()
 			var left atomic.Int64
 			left.Store(int64(b.N))
@@ -70,7 +70,7 @@ func BenchmarkNextAndFinish(b *testing.B) {
 			}
 			b.StopTimer()
 			a.book.mu.Lock()
-			upserts := a.book.upserts - before
+			upserts := a.book.stores - before
 			a.book.mu.Unlock()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ids/s")
 			b.ReportMetric(reference[goroutines], "reference-ids/s")

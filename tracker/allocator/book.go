@@ -20,7 +20,7 @@ type book struct {
 	behind   bool   // others are further: the sequence should be read
 	failure  error
 	told     func(ledger.Conclusion) // tells the tracker; called without the lock
-	upserts  int64
+	stores   int64                   // announcements that were sent
 	finishes int64
 }
 
@@ -51,10 +51,20 @@ func (b *book) same(history string) error {
 	return b.writer.Same(history)
 }
 
-func (b *book) registration(last int64) int64 {
+// registration is the position to register with where the lease has been held
+// all the while.
+func (b *book) registration(r reading) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.writer.Registration(last)
+	return b.writer.Registration(r.last), nil
+}
+
+// registers is the position to register with where it has just been taken.
+func (b *book) registers(r reading) (value int64, err error) {
+	b.mu.Lock()
+	value, err = b.writer.Registers(r.last, r.wal.onDisk)
+	b.conclude()
+	return value, err
 }
 
 // begin is what beginLife found: nothing above the stored position is announced

@@ -20,7 +20,7 @@ type database struct {
 	stored   uint32 // of the positions table; 0 without one
 	geometry ledger.Geometry
 
-	lastValue, draw, register, own, upsert, positions, newest, remove string
+	lastValue, draw, register, own, update, positions, newest, remove string
 }
 
 // openDatabase looks the relations up, and refuses what cannot work.
@@ -61,10 +61,10 @@ func (db *database) writeStatements() {
 	db.register = "INSERT INTO " + table + " (stream_name, instance_name, stream_id) VALUES ($1, $2, $3)" +
 		" ON CONFLICT (stream_name, instance_name) DO NOTHING"
 	// Only on the server that the position is of: what it answers tells.
-	db.upsert = "WITH here AS MATERIALIZED (SELECT (" + histories + ") AS history), put AS (INSERT INTO " + table +
-		" AS stored (stream_name, instance_name, stream_id) SELECT $1::text, $2::text, $3::int8 FROM here WHERE history = $4" +
-		" ON CONFLICT (stream_name, instance_name) DO UPDATE SET stream_id = excluded.stream_id" +
-		" WHERE stored.stream_id " + further + " excluded.stream_id) SELECT history FROM here"
+	// A row that is gone does not come back by it: the lease need not be held.
+	db.update = "WITH here AS MATERIALIZED (SELECT (" + histories + ") AS history), put AS (UPDATE " + table +
+		" SET stream_id = $3::int8 FROM here" + row + " AND history = $4 AND stream_id " + further + " $3::int8)" +
+		" SELECT history, EXISTS (SELECT FROM " + table + row + ") FROM here"
 	db.positions = "SELECT instance_name, stream_id FROM " + table + " WHERE stream_name = $1"
 	// Rows that another process removes at this moment are skipped: nobody
 	// waits, and nobody gets a serialization failure.
@@ -245,21 +245,22 @@ func (db *database) drawIDs(ctx context.Context, conn *pgx.Conn, n int) (ids []i
 
 // announce stores the position, which is on disk when it returns: a reader that
 // saw it must not find a lower one after a crash. It is stored only on a server
-// of that history; the one that answered is returned.
-func (db *database) announce(ctx context.Context, value int64, history string) (found string, err error) {
+// of that history, the one that answered is returned; and only in a row that is
+// there already, which is told.
+func (db *database) announce(ctx context.Context, value int64, history string) (found string, there bool, err error) {
 	b := &pgx.Batch{}
 	b.Queue(`SELECT set_config('synchronous_commit', 'local', true)`)
-	b.Queue(db.upsert, db.cfg.Stream, db.cfg.Instance, db.cfg.outward(value), history)
+	b.Queue(db.update, db.cfg.Stream, db.cfg.Instance, db.cfg.outward(value), history)
 	answers := db.pool.SendBatch(ctx, b)
 	_, err = answers.Exec()
 	if err == nil {
-		err = answers.QueryRow().Scan(&found)
+		err = answers.QueryRow().Scan(&found, &there)
 	}
 	if closing := answers.Close(); err == nil {
 		err = closing
 	}
 	if err != nil {
-		return "", fmt.Errorf("announce position %d: %w", db.cfg.outward(value), err)
+		return "", false, fmt.Errorf("announce position %d: %w", db.cfg.outward(value), err)
 	}
-	return found, nil
+	return found, there, nil
 }

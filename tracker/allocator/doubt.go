@@ -2,10 +2,13 @@ package allocator
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // doubt is writes that ended without a word on whether they were committed.
@@ -97,8 +100,36 @@ func (a *Allocator) resolveTransactions(ctx context.Context) (asked, waiting int
 	return len(xids), waiting - a.finishEnded(entries, ended, time.Now()), nil
 }
 
-// outcomes tells of each transaction whether it has ended.
+// forgotten reports whether the server does not know of a transaction that it is
+// asked about: a crash has lost that the id was ever given. The question is asked
+// in the history alone that gave it, so the transaction has ended.
+func forgotten(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "22023"
+}
+
+// outcomes tells of each transaction whether it has ended: of all at once, or of
+// each by itself where the answer to one is an error.
 func (a *Allocator) outcomes(ctx context.Context, xids []string) (ended map[string]bool, err error) {
+	ended, err = a.askOutcomes(ctx, xids)
+	if !forgotten(err) {
+		return ended, err
+	}
+	if len(xids) == 1 {
+		return map[string]bool{xids[0]: true}, nil
+	}
+	ended = make(map[string]bool, len(xids))
+	for i := range xids {
+		one, err := a.outcomes(ctx, xids[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(ended, one)
+	}
+	return ended, nil
+}
+
+func (a *Allocator) askOutcomes(ctx context.Context, xids []string) (ended map[string]bool, err error) {
 	rows, err := a.db.pool.Query(ctx, outcomes, xids, a.book.history())
 	if err != nil {
 		return nil, err

@@ -136,6 +136,10 @@ func (a *Allocator) serve(round []*request, total int) {
 // fetch is one draw, over the lease's connection.
 func (a *Allocator) fetch(ctx context.Context, conn *pgx.Conn, round []*request, total int) error {
 	a.book.mu.Lock()
+	if err := a.book.failure; err != nil { // since they asked
+		a.book.mu.Unlock()
+		return err
+	}
 	name := a.book.writer.BeginFetch()
 	a.book.mu.Unlock()
 	ids, w, err := a.drawRegistered(ctx, conn, total)
@@ -171,12 +175,7 @@ func (a *Allocator) drawRegistered(ctx context.Context, conn *pgx.Conn, n int) (
 			return nil, w, fmt.Errorf("drew %d ids in place of %d: has %s a unique index on (stream_name, instance_name)?",
 				len(ids), n, a.cfg.PositionsTable)
 		}
-		a.log.WarnContext(ctx, "own row of the positions table is gone: registering again")
-		r, err := a.readFlushed(ctx, conn)
-		if err != nil {
-			return nil, w, err
-		}
-		if _, _, err := a.enrol(ctx, conn, r.last); err != nil {
+		if err := a.enrolAgain(ctx, conn); err != nil {
 			return nil, w, err
 		}
 	}

@@ -120,15 +120,13 @@ func (l *lease) drop() {
 	}
 }
 
-// close waits for its turn and ends the session; it is not taken again by
-// whoever comes later, because that finds the allocator closed.
-func (l *lease) close(ctx context.Context) {
-	select {
-	case <-l.turn:
-		l.drop()
-		l.turn <- struct{}{}
-	case <-ctx.Done():
-	}
+// close ends the session; it is not taken again by whoever comes later, because
+// that finds the allocator closed. It waits for its turn, which whoever has it
+// gives back at the allocator's end.
+func (l *lease) close() {
+	<-l.turn
+	l.drop()
+	l.turn <- struct{}{}
 }
 
 // closing is how long a session may take to say goodbye.
@@ -213,9 +211,16 @@ func lock(ctx context.Context, conn *pgx.Conn, stream, instance string, patience
 		select {
 		case <-time.After(leasePause):
 		case <-ctx.Done():
-			return errors.Join(holder(context.WithoutCancel(ctx), conn, stream, instance), context.Cause(ctx))
+			return errors.Join(lastlyHolder(context.WithoutCancel(ctx), conn, stream, instance), context.Cause(ctx))
 		}
 	}
+}
+
+// lastlyHolder is holder for a caller who has no time left.
+func lastlyHolder(ctx context.Context, conn *pgx.Conn, stream, instance string) error {
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	return holder(ctx, conn, stream, instance)
 }
 
 // holder returns who holds the lock, as an error.

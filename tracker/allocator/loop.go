@@ -193,6 +193,11 @@ func (a *Allocator) readSequence(ctx context.Context, c *chores, now time.Time) 
 		return a.noteReading(r, now)
 	})
 	c.readAt = time.Now().Add(max(leastPause, share*time.Since(began)))
+	if err != nil { // once more, then
+		a.book.mu.Lock()
+		a.book.behind = true
+		a.book.mu.Unlock()
+	}
 	return false, err
 }
 
@@ -240,7 +245,9 @@ func (a *Allocator) flush(ctx context.Context, force bool) (waits bool, err erro
 }
 
 // announce stores the position if it is further than what is stored, and
-// something has happened that is worth it.
+// something has happened that is worth it. Where the instance's row has gone it
+// registers again, which takes the lease: without it the row is not its own any
+// more. RULES 18.
 func (a *Allocator) announce(ctx context.Context) error {
 	if !a.cfg.keepsPositions() {
 		return nil
@@ -252,16 +259,19 @@ func (a *Allocator) announce(ctx context.Context) error {
 		b.mu.Unlock()
 		return nil
 	}
-	b.upserts++
+	b.stores++
 	history := b.writer.History()
 	b.mu.Unlock()
-	found, err := a.db.announce(ctx, value, history)
+	found, there, err := a.db.announce(ctx, value, history)
 	if err == nil {
 		err = a.sameHistory(found)
 	}
+	if err == nil && !there {
+		err = a.lease.use(ctx, a.enrolAgain)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err != nil {
+	if err != nil || !there {
 		b.writer.Touch()
 		return err
 	}

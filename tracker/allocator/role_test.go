@@ -149,5 +149,5 @@ func (s *site) crash(a *Allocator) {
 	a.end(ErrClosed)
 	<-a.looping
 	a.background.Wait()
-	a.lease.close(s.t.Context())
+	a.lease.close()
 }

@@ -22,10 +22,7 @@ func TestStoredPositionNeverGoesBack(t *testing.T) {
 		if err := a.Close(t.Context()); err != nil { // what is done is announced by then
 			t.Fatal(err)
 		}
-		a.book.mu.Lock()
-		upserts := a.book.upserts
-		a.book.mu.Unlock()
-		if upserts == 0 {
+		if a.stores() == 0 {
 			t.Error("nothing was announced: the test shows nothing")
 		}
 		if got := s.stored("a"); got != further {

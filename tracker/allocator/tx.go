@@ -83,9 +83,35 @@ func (h *Handle) Bind(ctx context.Context, tx pgx.Tx) error {
 		return errors.New("bind to the transaction: the handle is finished")
 	}
 	// Only now: whoever takes the name after this answer finds tx.
-	return a.lease.use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return a.stillOurs(ctx, conn, drawnUnder)
-	})
+	return a.makeSure(ctx, drawnUnder)
+}
+
+// makeSure asks whether the lease is the one that ids were drawn under. A caller
+// that goes before the answer comes must not take the connection with it, and
+// with that the name: it is asked in the background.
+func (a *Allocator) makeSure(ctx context.Context, drawnUnder int) error {
+	answer := make(chan error, 1)
+	a.book.mu.Lock()
+	err := a.book.failure
+	if err == nil {
+		a.background.Go(func() {
+			ctx, cancel := context.WithTimeout(a.life, drawTimeout)
+			defer cancel()
+			answer <- a.lease.use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+				return a.stillOurs(ctx, conn, drawnUnder)
+			})
+		})
+	}
+	a.book.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("bind to the transaction: %w", err)
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("bind to the transaction: %w", context.Cause(ctx))
+	}
 }
 
 // stillOurs asks the lease's session whether it lives, and is the one that the

@@ -23,7 +23,7 @@ type Writer struct {
 	*Ledger
 	history, life string // of the server, when the name was taken
 	begun         bool   // the name was taken before
-	sent          int64  // highest position that was ever sent to be stored
+	sent          int64  // highest position that was ever sent to be stored; nothing open is below
 	stored        int64  // highest position known to be stored
 	due           bool   // something has happened that is worth storing a position for
 }
@@ -62,12 +62,29 @@ func (w *Writer) Same(history string) error {
 }
 
 // Registration is the position to register with when the sequence has passed
-// last: nothing that is still open lies below. RULES 15.
+// last: nothing that is still open lies below, of an earlier life either. It
+// counts as sent: who finds it stored later has found nobody else's. RULES 15.
 func (w *Writer) Registration(last int64) int64 {
 	if low, ok := w.open.lowest(); ok {
 		last = min(last, low-1)
 	}
+	if w.held {
+		last = min(last, w.hold)
+	}
+	w.sent = max(w.sent, last)
 	return last
+}
+
+// Registers is Registration at the beginning of a life, with what is on disk by
+// then. A row that has gone since the name was taken last is a removed writer's:
+// what is open here was passed, and only what comes later may go on under a new
+// row. ErrUsurped if anything is. RULES 18.
+func (w *Writer) Registers(last int64, onDisk LSN) (int64, error) {
+	w.Flush(onDisk) // what is finished is not open
+	if _, open := w.open.lowest(); w.begun && open {
+		return 0, fmt.Errorf("its row was removed while ids were open: %w", ErrUsurped)
+	}
+	return w.Registration(last), nil
 }
 
 // Life is what the beginning of a life found.
@@ -91,30 +108,14 @@ func (w *Writer) Begin(l Life) error {
 	if l.Last < w.known {
 		return fmt.Errorf("last value %d though %d had been passed: %w", l.Last, w.known, ErrWentBack)
 	}
-	w.Flush(l.OnDisk) // what is finished is not open
-	if err := w.usurped(l); err != nil {
-		return err
-	}
-	w.begun = true
-	w.Start(l.Last, l.Stored, !l.Ended && !l.Fresh && !l.Rowless)
-	w.sent, w.stored = max(w.sent, l.Stored), max(w.stored, l.Stored)
-	w.due = true
-	return nil
-}
-
-// usurped tells from what was found whether the name was another's since it was
-// taken last. A row that has gone is a removed writer's: what was open here is
-// passed, and only what comes later may go on under the new row.
-func (w *Writer) usurped(l Life) error {
-	_, open := w.open.lowest()
-	switch {
-	case !w.begun || l.Rowless:
-		return nil
-	case l.Fresh && open:
-		return fmt.Errorf("its row was removed while ids were open: %w", ErrUsurped)
-	case !l.Fresh && l.Stored > w.sent:
+	if w.begun && !l.Rowless && l.Stored > w.sent {
 		return fmt.Errorf("position %d is stored, this process got to %d: %w", l.Stored, w.sent, ErrUsurped)
 	}
+	w.Flush(l.OnDisk)
+	w.begun = true
+	w.Start(l.Last, l.Stored, !l.Ended && !l.Rowless && (!l.Fresh || w.held))
+	w.sent, w.stored = max(w.sent, l.Stored), max(w.stored, l.Stored)
+	w.due = true
 	return nil
 }
 
