@@ -38,6 +38,7 @@ type table struct {
 	kind, persistence string
 	owner, comment    string
 	owned, inherited  bool
+	ofSuperuser       bool // its owner is one
 	nullable, columns []string
 }
 
@@ -61,6 +62,7 @@ func (c catalog) find(ctx context.Context, name string) (*table, error) {
 		SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
 		       pg_get_userbyid(c.relowner)::text, coalesce(obj_description(c.oid, 'pg_class'), ''),
 		       pg_has_role(c.relowner, 'USAGE'), c.relhassubclass AND c.relkind = 'r',
+		       coalesce((SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner), false),
 		       coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE NOT a.attnotnull), '{}'),
 		       coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attnum IS NOT NULL), '{}')
 		FROM pg_catalog.pg_class c
@@ -68,7 +70,7 @@ func (c catalog) find(ctx context.Context, name string) (*table, error) {
 		LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE c.oid = to_regclass($1)
 		GROUP BY c.oid, n.nspname`, name).
-		Scan(&t.oid, &t.schema, &t.name, &t.kind, &t.persistence, &t.owner, &t.comment, &t.owned, &t.inherited, &t.nullable, &t.columns)
+		Scan(&t.oid, &t.schema, &t.name, &t.kind, &t.persistence, &t.owner, &t.comment, &t.owned, &t.inherited, &t.ofSuperuser, &t.nullable, &t.columns)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

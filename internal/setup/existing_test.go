@@ -141,6 +141,22 @@ func TestPlanNamesMissingRights(t *testing.T) {
 	apply(t, conn, cfg)
 }
 
+// Nobody is told to give the rights of a superuser away.
+func TestPlanSendsToTheSuperuser(t *testing.T) {
+	b := start(t)
+	pgtest.Exec(t, b.admin, `CREATE ROLE plain LOGIN`)
+	b.database(t, "app", eventsTable)
+	_, err := setup.Plan(t.Context(), pgtest.ConnectURL(t, b.cluster.URL("plain", "app")), b.configure(t, "app", readme))
+	var owner string
+	if scan := b.admin.QueryRow(t.Context(), "SELECT current_user").Scan(&owner); scan != nil {
+		t.Fatal(scan)
+	}
+	want := `plan set-up: role "plain" does not own "public"."events": run setup as "` + owner + `", or as another superuser`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v\n want %s", err, want)
+	}
+}
+
 func TestUnfitServers(t *testing.T) {
 	b := start(t, pgtest.Setting("wal_level", "replica"))
 	conn := b.database(t, "app", eventsTable)

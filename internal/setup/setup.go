@@ -43,6 +43,8 @@ type planner struct {
 	server     server
 	statements []Statement
 	grants     []string
+	// reserved is a table of a superuser, whose rights nobody is given.
+	reserved *table
 }
 
 func (p *planner) add(doing, format string, args ...any) {
@@ -94,6 +96,9 @@ func (p *planner) checkServer(ctx context.Context) (err error) {
 
 // checkRights tells all missing rights at once: they are asked of somebody else.
 func (p *planner) checkRights(context.Context) error {
+	if p.reserved != nil {
+		return fmt.Errorf("role %q does not own %s: run setup as %q, or as another superuser", p.server.role, p.reserved.sql(), p.reserved.owner)
+	}
 	if len(p.grants) == 0 {
 		return nil
 	}
@@ -102,7 +107,11 @@ func (p *planner) checkRights(context.Context) error {
 
 // ownTable notes that only a table's owner may do what is planned.
 func (p *planner) ownTable(t *table) {
-	if !t.owned {
+	switch {
+	case t.owned:
+	case t.ofSuperuser:
+		p.reserved = t
+	default:
 		p.lacks("GRANT %s TO %s (the owner of %s)", identifier(t.owner), identifier(p.server.role), t.sql())
 	}
 }

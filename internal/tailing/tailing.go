@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options, stdout, stderr io.W
 	if err == nil || ctx.Err() != nil || errors.Is(err, errNobodyReads) {
 		return nil
 	}
-	return fmt.Errorf("tail: %w", err)
+	return err
 }
 
 // stream is the configured stream that the options name.
