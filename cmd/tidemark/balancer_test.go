@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/follower/remote"
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
@@ -66,8 +67,8 @@ func TestDaemonsBehindOneAddress(t *testing.T) {
 // server can be made deaf, so that it is behind.
 type group struct {
 	d       *database
-	link    *relay // from the third daemon to the server
-	front   *relay // from clients to daemons
+	link    *nettest.Relay // from the third daemon to the server
+	front   *nettest.Relay // from clients to daemons
 	mu      sync.Mutex
 	daemons [3]*daemon
 	files   [3]string
@@ -77,13 +78,13 @@ func newGroup(t *testing.T) *group {
 	t.Helper()
 	g := &group{d: newDatabase(t, server, events)}
 	primary := fmt.Sprintf("127.0.0.1:%d", server.Port())
-	g.link = newRelay(t, func() string { return primary })
-	g.front = newRelay(t, g.any)
+	g.link = nettest.NewRelay(t, nettest.To(primary))
+	g.front = nettest.NewRelay(t, g.any)
 	direct := g.d.url("")
 	for i := range g.daemons {
 		url := direct
 		if i == len(g.daemons)-1 {
-			url = strings.Replace(direct, primary, g.link.listener.Addr().String(), 1)
+			url = strings.Replace(direct, primary, g.link.Address(), 1)
 		}
 		g.files[i] = write(t, fmt.Sprintf("database: {url: '%s'}\nslot: {temporary: true}\nhttp: {listen: '127.0.0.1:0'}\n%s", url, stream))
 	}
@@ -126,13 +127,13 @@ func (g *group) begin(i int) *daemon {
 func (g *group) hopToOneBehind(clients []*hopper) (further int) {
 	g.d.t.Helper()
 	last := len(g.daemons) - 1
-	g.link.deafen()
+	g.link.Stall()
 	id := g.d.insert()
 	g.await("a daemon that hears reaches the row", func() bool { return g.state(0).Position >= id })
 
-	before := g.front.made(g.address(last))
-	g.front.lead(func() string { return g.address(last) })
-	g.await("clients come to the one behind", func() bool { return g.front.made(g.address(last)) >= before+len(clients) })
+	before := g.front.Made(g.address(last))
+	g.front.Lead(func() string { return g.address(last) })
+	g.await("clients come to the one behind", func() bool { return g.front.Made(g.address(last)) >= before+len(clients) })
 	for _, c := range clients {
 		g.await("a client takes what it says", func() bool {
 			return c.stream.Status().State == follower.StateFollowing || g.state(last).State != follower.StateFollowing
@@ -141,8 +142,8 @@ func (g *group) hopToOneBehind(clients []*hopper) (further int) {
 			further++
 		}
 	}
-	g.link.hear()
-	g.front.lead(g.any)
+	g.link.Heal()
+	g.front.Lead(g.any)
 	return further
 }
 
@@ -203,7 +204,7 @@ func (g *group) hopper() *hopper {
 	t := g.d.t
 	t.Helper()
 	f, err := remote.New(remote.Config{
-		URLs: []string{"http://" + g.front.listener.Addr().String()}, Streams: []string{"events"},
+		URLs: []string{"http://" + g.front.Address()}, Streams: []string{"events"},
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {

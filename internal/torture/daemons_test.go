@@ -19,6 +19,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/internal/cli"
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 )
 
 // Daemons: the program itself, in processes that can be killed and frozen. Two
@@ -35,7 +36,7 @@ const (
 type daemon struct {
 	w    *world
 	args []string
-	http *proxy
+	http *nettest.Relay
 	said *lines
 
 	mu sync.Mutex // protects what follows
@@ -67,7 +68,7 @@ func runProgram() int {
 func (w *world) addDaemons(base follower.Config) {
 	for range 2 {
 		port := freePort(w.t)
-		d := &daemon{w: w, http: newProxy(w.t, port), said: &lines{}}
+		d := &daemon{w: w, http: relayTo(w.t, port), said: &lines{}}
 		w.proxies = append(w.proxies, d.http)
 		d.args = []string{"run", "-c", w.daemonConfig(base, port)}
 		if err := d.start(); err != nil {

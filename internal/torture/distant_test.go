@@ -31,7 +31,7 @@ func (w *world) addDistant() {
 	}
 	cfg := remote.Config{}
 	for _, d := range w.daemons {
-		cfg.URLs = append(cfg.URLs, "http://"+d.http.address())
+		cfg.URLs = append(cfg.URLs, "http://"+d.http.Address())
 	}
 	for _, s := range w.streams {
 		cfg.Streams = append(cfg.Streams, s.name)

@@ -98,10 +98,10 @@ func cables() []kind {
 			defer w.heal()
 			for _, p := range w.proxies {
 				if up {
-					p.up.stall()
+					p.Up.Stall()
 				}
 				if down {
-					p.down.stall()
+					p.Down.Stall()
 				}
 			}
 			w.pause(ctx, 500*time.Millisecond+some(rnd, 6*time.Second))
@@ -112,7 +112,7 @@ func cables() []kind {
 		{name: "cut", quick: true, beside: true, bring: func(ctx context.Context, w *world, rnd *rand.Rand) error {
 			for range 1 + rnd.IntN(3) {
 				for _, p := range w.proxies {
-					p.cut()
+					p.Cut()
 				}
 				w.pause(ctx, some(rnd, 300*time.Millisecond))
 			}
@@ -127,15 +127,15 @@ func cables() []kind {
 
 func (w *world) heal() {
 	for _, p := range w.proxies {
-		p.heal()
+		p.Heal()
 	}
 }
 
 func slow(ctx context.Context, w *world, rnd *rand.Rand) error {
 	defer w.heal()
 	for _, p := range w.proxies {
-		p.up.slow(some(rnd, 100*time.Millisecond))
-		p.down.slow(some(rnd, 100*time.Millisecond))
+		p.Up.Slow(some(rnd, 100*time.Millisecond))
+		p.Down.Slow(some(rnd, 100*time.Millisecond))
 	}
 	w.pause(ctx, time.Second+some(rnd, 3*time.Second))
 	return nil
@@ -191,7 +191,7 @@ func dropSlot(ctx context.Context, w *world, _ *rand.Rand) error {
 func invalidate(ctx context.Context, w *world, _ *rand.Rand) (err error) {
 	defer w.heal()
 	for _, p := range w.proxies {
-		p.down.stall()
+		p.Down.Stall()
 	}
 	if err := w.set(ctx, "max_slot_wal_keep_size", "2MB"); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
@@ -60,7 +61,7 @@ type world struct {
 
 	primary   atomic.Pointer[pgcluster.Cluster]
 	standby   *pgcluster.Cluster
-	proxies   []*proxy
+	proxies   []*nettest.Relay
 	followers []*following
 	daemons   []*daemon
 	distant   *distant // nil: there is no daemon
@@ -149,9 +150,9 @@ func (w *world) describe() {
 
 // follow starts the followers: one that keeps its positions, and another.
 func (w *world) follow(rnd *rand.Rand) {
-	hosts := []string{w.proxy(w.primary.Load()).address()}
+	hosts := []string{w.proxy(w.primary.Load()).Address()}
 	if w.role == takeOver {
-		hosts = append(hosts, w.proxy(w.standby).address())
+		hosts = append(hosts, w.proxy(w.standby).Address())
 	}
 	base := follower.Config{Database: "postgres://postgres@" + strings.Join(hosts, ",") + "/postgres?sslmode=disable"}
 	if w.role == read {
@@ -193,10 +194,15 @@ func (w *world) announced() bool {
 	return false
 }
 
-func (w *world) proxy(c *pgcluster.Cluster) *proxy {
-	p := newProxy(w.t, c.Port())
+func (w *world) proxy(c *pgcluster.Cluster) *nettest.Relay {
+	p := relayTo(w.t, c.Port())
 	w.proxies = append(w.proxies, p)
 	return p
+}
+
+func relayTo(t *testing.T, port int) *nettest.Relay {
+	t.Helper()
+	return nettest.NewRelay(t, nettest.To(fmt.Sprintf("127.0.0.1:%d", port)))
 }
 
 func (w *world) addFollower(name string, cfg follower.Config) {

@@ -1,0 +1,146 @@
+package nettest
+
+import (
+	"net"
+	"sync"
+	"testing"
+)
+
+// Relay is one TCP address in front of one server or several. Each connection
+// goes where Lead says at that moment. It ends with the test. Its methods may
+// be called from any goroutine.
+type Relay struct {
+	// Up leads to the server, Down comes from it.
+	Up, Down Lane
+
+	listener net.Listener
+	passing  sync.WaitGroup
+
+	mu     sync.Mutex // protects what follows
+	choose func() string
+	made   map[string]int // connections, by the server's address
+	conns  map[net.Conn]bool
+}
+
+// To chooses always the same server.
+func To(address string) func() string { return func() string { return address } }
+
+// NewRelay listens on a port of its own. choose names the server, host:port,
+// for each connection; a server that cannot be reached closes it.
+func NewRelay(t testing.TB, choose func() string) *Relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Relay{listener: l, choose: choose, made: make(map[string]int), conns: make(map[net.Conn]bool)}
+	r.Heal()
+	r.passing.Go(r.accept)
+	t.Cleanup(r.close)
+	return r
+}
+
+// Address is where to connect to, host:port.
+func (r *Relay) Address() string { return r.listener.Addr().String() }
+
+// Lead has connections go elsewhere from now on, and cuts those there are.
+func (r *Relay) Lead(choose func() string) {
+	r.mu.Lock()
+	r.choose = choose
+	r.mu.Unlock()
+	r.Cut()
+}
+
+// Made is how many connections to a server were tried.
+func (r *Relay) Made(server string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.made[server]
+}
+
+// Stall has nothing arrive any more, in either direction, as behind a cut
+// cable: nobody is told.
+func (r *Relay) Stall() {
+	r.Up.Stall()
+	r.Down.Stall()
+}
+
+// Heal has both directions pass everything at once, what was held back first.
+func (r *Relay) Heal() {
+	r.Up.Heal()
+	r.Down.Heal()
+}
+
+// Cut closes every connection; new ones may be made.
+func (r *Relay) Cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		_ = c.Close()
+	}
+}
+
+func (r *Relay) close() {
+	_ = r.listener.Close()
+	r.Heal()
+	r.Cut()
+	r.passing.Wait()
+}
+
+func (r *Relay) accept() {
+	for {
+		client, err := r.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		server, err := net.Dial("tcp", r.next())
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		r.keep(client, server)
+		r.passing.Go(func() { r.pass(&r.Up, server, client) })
+		r.passing.Go(func() { r.pass(&r.Down, client, server) })
+	}
+}
+
+func (r *Relay) next() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	server := r.choose()
+	r.made[server]++
+	return server
+}
+
+func (r *Relay) keep(conns ...net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range conns {
+		r.conns[c] = true
+	}
+}
+
+func (r *Relay) drop(c net.Conn) {
+	_ = c.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, c)
+}
+
+func (r *Relay) pass(l *Lane, to, from net.Conn) {
+	defer r.drop(to)
+	defer r.drop(from)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		l.wait()
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
