@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tidemark-pg/tidemark/internal/config"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 	"github.com/tidemark-pg/tidemark/internal/setup"
 )
@@ -141,20 +142,26 @@ func TestPlanNamesMissingRights(t *testing.T) {
 	apply(t, conn, cfg)
 }
 
-// Nobody is told to give the rights of a superuser away.
+// Nobody is told to give the rights of a superuser away, who owns the table or,
+// because he ran setup before, the publication.
 func TestPlanSendsToTheSuperuser(t *testing.T) {
 	b := start(t)
-	pgtest.Exec(t, b.admin, `CREATE ROLE plain LOGIN`)
-	b.database(t, "app", eventsTable)
-	_, err := setup.Plan(t.Context(), pgtest.ConnectURL(t, b.cluster.URL("plain", "app")), b.configure(t, "app", readme))
-	var owner string
-	if scan := b.admin.QueryRow(t.Context(), "SELECT current_user").Scan(&owner); scan != nil {
-		t.Fatal(scan)
+	pgtest.Exec(t, b.admin, `CREATE ROLE plain LOGIN REPLICATION`)
+	admin := b.database(t, "app", eventsTable)
+	conn := pgtest.ConnectURL(t, b.cluster.URL("plain", "app"))
+	refused := func(what string, cfg *config.Config) {
+		t.Helper()
+		_, err := setup.Plan(t.Context(), conn, cfg)
+		want := `plan set-up: role "plain" does not own ` + what + `: run setup as "` + admin.Config().User + `", or as another superuser`
+		if err == nil || err.Error() != want {
+			t.Errorf("error %v\n want %s", err, want)
+		}
 	}
-	want := `plan set-up: role "plain" does not own "public"."events": run setup as "` + owner + `", or as another superuser`
-	if err == nil || err.Error() != want {
-		t.Errorf("error %v\n want %s", err, want)
-	}
+	cfg := b.configure(t, "app", readme)
+	refused(`"public"."events"`, cfg)
+	apply(t, admin, cfg)
+	pgtest.Exec(t, admin, `CREATE TABLE more (LIKE events); ALTER TABLE more OWNER TO plain`)
+	refused(`publication "tidemark"`, b.configure(t, "app", strings.Replace(readme, "public.events,", "public.more,", 1)))
 }
 
 func TestUnfitServers(t *testing.T) {

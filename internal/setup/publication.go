@@ -14,7 +14,8 @@ import (
 type publication struct {
 	oid                              uint32
 	name, owner                      string
-	owned, allTables, schemas        bool
+	owned, ofSuperuser               bool
+	allTables, schemas               bool
 	insert, update, delete, truncate bool
 	viaRoot                          bool
 	entries                          []published
@@ -34,11 +35,12 @@ type published struct {
 func (c catalog) findPublication(ctx context.Context, name string) (*publication, error) {
 	p := &publication{name: name}
 	err := c.conn.QueryRow(ctx, `
-		SELECT p.oid, pg_get_userbyid(p.pubowner)::text, pg_has_role(p.pubowner, 'USAGE'), p.puballtables,
+		SELECT p.oid, pg_get_userbyid(p.pubowner)::text, pg_has_role(p.pubowner, 'USAGE'),
+		       coalesce((SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = p.pubowner), false), p.puballtables,
 		       EXISTS (SELECT FROM pg_catalog.pg_publication_namespace WHERE pnpubid = p.oid),
 		       p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot
 		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, name).
-		Scan(&p.oid, &p.owner, &p.owned, &p.allTables, &p.schemas, &p.insert, &p.update, &p.delete, &p.truncate, &p.viaRoot)
+		Scan(&p.oid, &p.owner, &p.owned, &p.ofSuperuser, &p.allTables, &p.schemas, &p.insert, &p.update, &p.delete, &p.truncate, &p.viaRoot)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -169,7 +171,7 @@ func (p *planner) alterPublication(pub *publication, publish string, tables []wa
 		p.alterEntry(pub, w)
 	}
 	if len(p.statements) > before && !pub.owned {
-		p.lacks("GRANT %s TO %s (the owner of publication %s)", identifier(pub.owner), identifier(p.server.role), name)
+		p.become(pub.owner, pub.ofSuperuser, "publication "+name)
 	}
 }
 

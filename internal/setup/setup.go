@@ -43,8 +43,9 @@ type planner struct {
 	server     server
 	statements []Statement
 	grants     []string
-	// reserved is a table of a superuser, whose rights nobody is given.
-	reserved *table
+	// reserved is what belongs to a superuser, whose rights nobody is given, and
+	// that superuser; both empty: nothing does.
+	reserved, superuser string
 }
 
 func (p *planner) add(doing, format string, args ...any) {
@@ -96,8 +97,8 @@ func (p *planner) checkServer(ctx context.Context) (err error) {
 
 // checkRights tells all missing rights at once: they are asked of somebody else.
 func (p *planner) checkRights(context.Context) error {
-	if p.reserved != nil {
-		return fmt.Errorf("role %q does not own %s: run setup as %q, or as another superuser", p.server.role, p.reserved.sql(), p.reserved.owner)
+	if p.reserved != "" {
+		return fmt.Errorf("role %q does not own %s: run setup as %q, or as another superuser", p.server.role, p.reserved, p.superuser)
 	}
 	if len(p.grants) == 0 {
 		return nil
@@ -107,13 +108,18 @@ func (p *planner) checkRights(context.Context) error {
 
 // ownTable notes that only a table's owner may do what is planned.
 func (p *planner) ownTable(t *table) {
-	switch {
-	case t.owned:
-	case t.ofSuperuser:
-		p.reserved = t
-	default:
-		p.lacks("GRANT %s TO %s (the owner of %s)", identifier(t.owner), identifier(p.server.role), t.sql())
+	if !t.owned {
+		p.become(t.owner, t.ofSuperuser, t.sql())
 	}
+}
+
+// become notes that the rights of what's owner are needed.
+func (p *planner) become(owner string, superuser bool, what string) {
+	if superuser {
+		p.reserved, p.superuser = what, owner
+		return
+	}
+	p.lacks("GRANT %s TO %s (the owner of %s)", identifier(owner), identifier(p.server.role), what)
 }
 
 func (p *planner) createOnDatabase() {
