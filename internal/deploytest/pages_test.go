@@ -42,10 +42,10 @@ func anchored(t *testing.T, who, link string) {
 	}
 }
 
-// pages are all the pages of deploy/, by their path from the top of the tree.
+// pages are all the pages there are, by their path from the top of the tree.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	found := map[string]string{}
+	found := map[string]string{"README.md": read(t, "../README.md"), "CONTRIBUTING.md": read(t, "../CONTRIBUTING.md")}
 	err := filepath.WalkDir(deploy, func(path string, _ os.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".md") {
 			name := strings.TrimPrefix(filepath.ToSlash(path), "../../")
@@ -53,7 +53,7 @@ func pages(t *testing.T) map[string]string {
 		}
 		return err
 	})
-	if err != nil || len(found) < 8 {
+	if err != nil || len(found) < 10 {
 		t.Fatalf("%d pages: %v", len(found), err)
 	}
 	return found
@@ -64,7 +64,7 @@ func pages(t *testing.T) map[string]string {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	for name, page := range pages(t) {
-		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(page, -1) {
+		for _, m := range regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^)"\s]+)[)"]`).FindAllStringSubmatch(page, -1) {
 			link := m[1]
 			if strings.Contains(link, "://") {
 				continue
@@ -82,7 +82,7 @@ func TestCommandsOnPages(t *testing.T) {
 	t.Parallel()
 	helps := map[string]string{}
 	for name, page := range pages(t) {
-		for _, m := range regexp.MustCompile("(?m)(?:`|\\$ |# .*)tidemark ([a-z]+)((?: [^`|\\n]*)?)").FindAllStringSubmatch(page, -1) {
+		for _, m := range regexp.MustCompile("(?m)(?:`|\\$ |# .*|bin/)tidemark ([a-z]+)((?: [^`|\\n]*)?)").FindAllStringSubmatch(page, -1) {
 			command := m[1]
 			if helps[command] == "" {
 				helps[command] = succeeds(t, "help", command)
