@@ -61,11 +61,14 @@ func (k *keeper) run(ctx context.Context) {
 }
 
 // attempt writes what has moved, and reports whether all of it is kept. A
-// failure is logged once.
+// failure is logged once, and that it is over.
 func (k *keeper) attempt(ctx context.Context, closing bool) bool {
 	all, err := k.write(ctx, closing)
 	if err == nil {
-		k.said = ""
+		if k.said != "" {
+			k.said = ""
+			k.cfg.Logger.Info("published positions are kept again", "table", k.cfg.Published.Table)
+		}
 		return all
 	}
 	if k.conn != nil {

@@ -181,6 +181,9 @@ func (r *readers) shown() (lsn pglogrepl.LSN, ok bool) {
 		switch down := time.Since(one.mu.since); {
 		case one.mu.verified:
 			lsn = min(lsn, one.mu.replayed)
+			if one.mu.dropped {
+				r.cfg.Logger.Info("standby is back: positions wait for it again", "reader", one.dialer.Address())
+			}
 			one.mu.dropped = false
 		case down > r.cfg.ReaderTimeout && r.cfg.ReaderPolicy == ReaderDrop:
 			if !one.mu.dropped {
