@@ -95,7 +95,7 @@ func TestCost(t *testing.T) {
 		b.open(url)
 		b.says("#link", "Live")
 		b.says(fmt.Sprintf("#streams > tbody:nth-of-type(%d)", load.streams), "following")
-		script, all := b.work(source, load.perSecond, 1500*time.Millisecond)
+		script, all := b.work(source, load.perSecond, time.Second)
 		t.Logf("%d streams of %d writers, %d moves a second each: scripting %.0f ms a second, everything %.0f; JavaScript heap %.1f MB",
 			load.streams, load.writers, load.perSecond, 1000*script, 1000*all, b.metrics()["JSHeapUsedSize"]/1e6)
 		if script > load.limit {

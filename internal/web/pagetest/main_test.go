@@ -2,11 +2,15 @@ package pagetest
 
 import (
 	"context"
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
@@ -15,8 +19,10 @@ import (
 // shared is what the tests have in common: it is begun by the first that needs
 // it and ends with the last.
 type shared struct {
-	begin   sync.Once
-	err     error
+	begin sync.Once
+	err   error
+
+	mu      sync.Mutex
 	closing []func() // the last first
 
 	browser context.Context
@@ -27,6 +33,11 @@ type shared struct {
 var common shared
 
 func TestMain(m *testing.M) {
+	// Pages mostly wait for what they look at every two seconds.
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err) // there is such a flag
+	}
 	code := m.Run()
 	common.end()
 	os.Exit(code)
@@ -39,11 +50,15 @@ func use(t *testing.T) *shared {
 		t.Skip("no Chromium: install chromium, or name one in TIDEMARK_CHROMIUM, to test the page")
 	}
 	common.begin.Do(func() {
-		for _, step := range []func() error{common.startBrowser, common.startServer, common.startDaemon} {
-			if common.err = step(); common.err != nil {
-				return
+		var parts errgroup.Group
+		parts.Go(common.startBrowser)
+		parts.Go(func() error {
+			if err := common.startServer(); err != nil {
+				return err
 			}
-		}
+			return common.startDaemon()
+		})
+		common.err = parts.Wait()
 	})
 	if common.err != nil {
 		t.Fatal(common.err)
@@ -51,7 +66,11 @@ func use(t *testing.T) *shared {
 	return &common
 }
 
-func (c *shared) atEnd(f func()) { c.closing = append([]func(){f}, c.closing...) }
+func (c *shared) atEnd(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = append([]func(){f}, c.closing...)
+}
 
 func (c *shared) end() {
 	for _, f := range c.closing {
