@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
@@ -37,6 +38,20 @@ func TestItIsSaidThatPositionsAreKeptAgain(t *testing.T) {
 	b.exec("ALTER TABLE away RENAME TO tidemark_positions")
 	b.says(&log, "published positions are kept again")
 	stop()
+}
+
+// An orderly stop of the server is told in words.
+func TestItIsSaidThatTheServerStops(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	var log logged
+	cfg := eventsConfig(b.url)
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	_, s := b.follow(cfg)
+	b.following(s)
+	b.says(&log, "reading the slot")
+	b.ok(b.cluster.Stop(t.Context(), pgcluster.StopFast))
+	b.says(&log, "the server ended the stream: it is stopping")
 }
 
 func TestItIsSaidThatAStandbyIsBack(t *testing.T) {

@@ -138,8 +138,10 @@ func (r *reader) message(ctx context.Context, msg pgproto3.BackendMessage) error
 		return fmt.Errorf("read slot %q: %w", r.Slot.Name, pgconn.ErrorResponseToPgError(m))
 	case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus:
 		return nil
+	case *pgproto3.CopyDone, *pgproto3.CommandComplete:
+		return fmt.Errorf("read slot %q: the server ended the stream: it is stopping", r.Slot.Name)
 	default:
-		return fmt.Errorf("read slot %q: the server ended the stream (%T)", r.Slot.Name, msg)
+		return fmt.Errorf("read slot %q: the server answered with %T", r.Slot.Name, msg)
 	}
 }
 
