@@ -256,6 +256,13 @@ func TestPods(t *testing.T) {
 		if c.Liveness.HTTPGet["path"] != "/healthz" || c.Readiness.HTTPGet["path"] != "/readyz" {
 			t.Errorf("%s: probes %+v %+v", variant, c.Liveness, c.Readiness)
 		}
+		for what, port := range map[string]string{
+			"liveness": c.Liveness.HTTPGet["port"], "readiness": c.Readiness.HTTPGet["port"], "policy": m.Policy.Spec.Ingress[0].Ports[0]["port"],
+		} {
+			if port != c.Ports[0].Name {
+				t.Errorf("%s: the port of the %s is %q", variant, what, port)
+			}
+		}
 		if *c.Security.Escalation || !c.Security.ReadOnly || !p.Security.NonRoot || *p.AutomountToken ||
 			c.Security.Capabilities["drop"][0] != "ALL" || p.Security.Seccomp["type"] != "RuntimeDefault" {
 			t.Errorf("%s: rights %+v %+v", variant, c.Security, p.Security)
