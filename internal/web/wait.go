@@ -94,6 +94,9 @@ func waitParameters(rawQuery string) (target follower.Target, timeout time.Durat
 	if err != nil {
 		return target, 0, err
 	}
+	if !q.Has("position") {
+		return target, 0, errors.New("position is missing: write ?position=N")
+	}
 	target.Position, err = strconv.ParseInt(q.Get("position"), 10, 64)
 	if err != nil {
 		return target, 0, fmt.Errorf("position=%q is not a 64-bit integer", q.Get("position"))

@@ -70,6 +70,9 @@ func TestWaitParameters(t *testing.T) {
 	} {
 		wantProblem(t, s.get(t, "/v1/streams/events/wait?"+query), 400)
 	}
+	if p := wantProblem(t, s.get(t, "/v1/streams/events/wait?pos=1"), 400); p["detail"] != "position is missing: write ?position=N" {
+		t.Errorf("without a position: %v", p["detail"])
+	}
 }
 
 func TestWaitForWriter(t *testing.T) {
