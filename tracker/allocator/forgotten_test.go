@@ -28,13 +28,7 @@ func TestTransactionThatTheServerForgot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cluster.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.cluster.StartAgain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	s.conn = s.connect()
+	s.killAndStart()
 	id := h.IDs()[0]
 	if _, err := s.conn.Exec(t.Context(), "SELECT pg_xact_status($1::text::xid8)", a.Open()[0].Transactions[0]); err == nil {
 		t.Fatal("the server knows the transaction: the test shows nothing")
