@@ -42,6 +42,18 @@ func aboutNames(err error) bool {
 	return strings.HasPrefix(code, "42") || strings.HasPrefix(code, "3F")
 }
 
+// deniedError is a refusal that says which right is missing.
+type deniedError struct{ err error }
+
+// Error says so.
+func (e *deniedError) Error() string { return e.err.Error() }
+
+// Unwrap gives the server's refusal.
+func (e *deniedError) Unwrap() error { return e.err }
+
+// Advised tells that the text says what to do.
+func (e *deniedError) Advised() bool { return true }
+
 // explain is the error that Next ends with.
 func (t *Tail) explain(err error) error {
 	var epoch *follower.EpochError
@@ -50,7 +62,7 @@ func (t *Tail) explain(err error) error {
 	}
 	var unmet *follower.RequirementError
 	if server.Code(err) == "42501" && !errors.As(err, &unmet) {
-		return fmt.Errorf("read stream %q: %w: grant the role SELECT on all columns of the stream's tables", t.cfg.Stream.Name, err)
+		return &deniedError{fmt.Errorf("read stream %q: %w: grant the role SELECT on all columns of the stream's tables", t.cfg.Stream.Name, err)}
 	}
 	return fmt.Errorf("read stream %q: %w", t.cfg.Stream.Name, err)
 }

@@ -12,6 +12,10 @@ import (
 // advice is what to do about an error of the database, where the error itself
 // does not say so.
 func advice(err error) string {
+	var told interface{ Advised() bool }
+	if errors.As(err, &told) && told.Advised() {
+		return ""
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return aboutRefusal(pg)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
 // telling are the folders in which errors begin that a user meets: in what the
@@ -322,6 +324,20 @@ func TestRequirementsAreOnThePage(t *testing.T) {
 	for title := range inCode {
 		if !slices.ContainsFunc(onPage, func(q string) bool { return strings.HasPrefix(q+" ", title+" ") || strings.HasPrefix(title, q) }) {
 			t.Errorf("deploy/operations.md does not tell of the requirement %q", title)
+		}
+	}
+}
+
+// An error gives one piece of advice, the one that fits.
+func TestErrorsAdviseOnce(t *testing.T) {
+	t.Parallel()
+	_, file := newShop(t, pgtest.Version(t, pgtest.Major(t)), false)
+	for command, want := range map[string]string{
+		"tail orders -c " + file: "grant the role SELECT on all columns of the stream's tables\n",
+		"teardown -c " + file:    "run it as the owner of the object, or as a superuser\n",
+	} {
+		if out, err := tidemark(t, nil, strings.Fields(command)...); err == nil || !strings.HasSuffix(out, want) {
+			t.Errorf("%s: %v\n%s", command, err, out)
 		}
 	}
 }

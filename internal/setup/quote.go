@@ -47,6 +47,9 @@ func (e *serverError) Error() string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
+// Advised tells that the text says what to do.
+func (e *serverError) Advised() bool { return e.advice() != "" }
+
 // advice is what to do, where the server does not say it.
 func (e *serverError) advice() string {
 	switch e.err.Code {
