@@ -89,6 +89,13 @@ type loader struct {
 	*listener
 	index int
 	conn  *pgx.Conn
+	// tell, unless nil, is told in words how far reading is, when it takes long.
+	tell     func(words string)
+	progress *progress
+}
+
+func (l *listener) loader(i int, conn *pgx.Conn, tell func(words string)) loader {
+	return loader{l, i, conn, tell, new(progress)}
 }
 
 var _ tables = loader{}
@@ -102,7 +109,12 @@ func (o loader) second(ctx context.Context, registering []string) error {
 }
 
 func (o loader) shown(ctx context.Context, read func() error) error {
-	return o.listener.shown(ctx, o.conn, o.index, read)
+	return o.listener.shown(ctx, o.conn, o.index, func() error {
+		if o.tell != nil {
+			defer o.tellLoad(ctx, o.index, o.progress, o.tell)()
+		}
+		return read()
+	})
 }
 
 func (o loader) writing(ctx context.Context, registering []string) (some bool, err error) {
@@ -220,12 +232,14 @@ func (o loader) rows(ctx context.Context, above int64, tell func([]tracker.Event
 	if err != nil {
 		return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
 	}
+	o.progress.begin(above)
 	events := make([]tracker.Event, 0, maxEvents)
 	var writer string
 	var id, wal int64
 	_, err = pgx.ForEachRow(found, []any{&writer, &id, &wal}, func() error {
 		events = append(events, tracker.Event{Verb: tracker.VerbObserve, Writer: writer, From: id, To: id})
 		if len(events) == maxEvents {
+			o.progress.add(len(events), id)
 			tell(events, pglogrepl.LSN(wal))
 			events = events[:0]
 		}
@@ -234,6 +248,7 @@ func (o loader) rows(ctx context.Context, above int64, tell func([]tracker.Event
 	if err != nil {
 		return fmt.Errorf("load rows of stream %q: %w", o.streams[o.index].name, err)
 	}
+	o.progress.add(len(events), id)
 	tell(events, pglogrepl.LSN(wal))
 	return nil
 }

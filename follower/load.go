@@ -69,6 +69,15 @@ func (l *listener) replayed(ctx context.Context, conn *pgx.Conn, i int) error {
 	}
 }
 
+// loadWriters is load, as a whole: the streams that wait for it say so where it
+// takes long.
+func (l *listener) loadWriters(ctx context.Context, conn *pgx.Conn, i int, floor int64) error {
+	return l.shown(ctx, conn, i, func() error {
+		defer l.tellLoad(ctx, i, new(progress), func(words string) { l.waitFor(i, words) })()
+		return l.load(ctx, conn, i, floor)
+	})
+}
+
 // load observes the newest id of each writer of stream i above floor, below
 // which every row has been decoded. A row that a query shows is committed and
 // visible, which is all that Observe says.

@@ -314,8 +314,7 @@ func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
 			continue
 		}
 		if floor, some := life.decoded(pglogrepl.LSN(l.trusted.Load())); some {
-			err := l.shown(ctx, conn, i, func() error { return l.load(ctx, conn, i, floor) })
-			if err != nil {
+			if err := l.loadWriters(ctx, conn, i, floor); err != nil {
 				return err
 			}
 		}
@@ -327,7 +326,7 @@ func (l *listener) Jumped(ctx context.Context, conn *pgx.Conn) error {
 // as soon as that has ended.
 func (l *listener) loadAnnounced(ctx context.Context, conn *pgx.Conn, i int) error {
 	l.streams[i].update(func(c *condition) { c.unread = "its positions and rows are being loaded" })
-	registering, err := loader{l, i, conn}.first(ctx)
+	registering, err := l.loader(i, conn, func(words string) { l.waitFor(i, words) }).first(ctx)
 	if err != nil {
 		return err
 	}
@@ -352,5 +351,5 @@ func (l *listener) finishLoading(ctx context.Context, i int, registering []strin
 		return err
 	}
 	defer server.Close(conn)
-	return loader{l, i, conn}.second(ctx, registering)
+	return l.loader(i, conn, func(string) {}).second(ctx, registering) // what was loaded first is published
 }

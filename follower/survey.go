@@ -54,12 +54,21 @@ func (v *surveys) look(ctx context.Context, g *footing) error {
 		if !s.announced() || g.problem(i) != "" {
 			continue
 		}
-		if err := v.load(ctx, loader{l, i, conn}); err != nil {
+		if err := v.load(ctx, l.loader(i, conn, l.untilKnown(i))); err != nil {
 			return err
 		}
 		s.update(func(c *condition) { c.unread = "" })
 	}
 	return nil
+}
+
+// untilKnown shows how far the first load of stream i is, which its position
+// waits for; later ones are but looks.
+func (l *listener) untilKnown(i int) (tell func(words string)) {
+	if l.lives[i].isKnown() {
+		return nil
+	}
+	return l.streams[i].loading
 }
 
 func (v *surveys) load(ctx context.Context, o loader) error {

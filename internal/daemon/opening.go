@@ -14,6 +14,9 @@ const (
 	// ordinary is how long a start may take without a word: it creates a slot,
 	// skips ahead and loads, and gives each of them as its reason.
 	ordinary = 2 * time.Second
+	// spaced is how long nothing is said after a reason: a long load has another
+	// one every second.
+	spaced = 10 * time.Second
 	// holdAtMost is how long log lines are held back at all.
 	holdAtMost = 10 * time.Second
 )
@@ -33,14 +36,14 @@ func (d *daemon) open(ctx context.Context) {
 		})()
 	}
 	var settled <-chan time.Time
-	patient := time.After(ordinary)
+	look := time.NewTicker(ordinary)
+	defer look.Stop()
 	late := time.After(holdAtMost)
-	said := make(map[string]bool)
+	said := newReasons(time.Now())
 	for {
 		state, reason := d.opening()
 		switch {
-		case reason != "" && patient == nil && !said[reason]:
-			said[reason] = true
+		case said.worth(time.Now(), reason):
 			d.log.Warn("not following yet; trying again", "reason", reason)
 			d.hold.Release()
 		case state != follower.StateStarting && settled == nil:
@@ -50,8 +53,7 @@ func (d *daemon) open(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-changed:
-		case <-patient:
-			patient = nil
+		case <-look.C:
 		case <-settled:
 			d.hold.Release()
 			return
@@ -59,6 +61,27 @@ func (d *daemon) open(ctx context.Context) {
 			d.hold.Release()
 		}
 	}
+}
+
+// reasons picks, of the reasons for which a start takes long, those worth a line:
+// each once, and not many.
+type reasons struct {
+	said  map[string]bool
+	quiet time.Time // until then
+}
+
+func newReasons(began time.Time) *reasons {
+	return &reasons{said: make(map[string]bool), quiet: began.Add(ordinary)}
+}
+
+// worth reports whether a reason is to be told now, and takes it for told.
+func (r *reasons) worth(now time.Time, reason string) bool {
+	if reason == "" || r.said[reason] || now.Before(r.quiet) {
+		return false
+	}
+	r.said[reason] = true
+	r.quiet = now.Add(spaced)
+	return true
 }
 
 // opening is the state of the stream that is the least far, and why it is

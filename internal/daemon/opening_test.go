@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,5 +47,26 @@ func TestStartWithoutServerIsTold(t *testing.T) {
 	await(t, "it is told", func() bool { return logs.line(notYet) != nil })
 	if reason, _ := logs.line(notYet)["reason"].(string); reason == "" {
 		t.Errorf("no reason in %v", logs.line(notYet))
+	}
+}
+
+// A reason that says each second how far a load is does not fill the log.
+func TestReasonsOfALongStart(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	r := newReasons(began)
+	var told []int
+	for second := range 60 {
+		if r.worth(began.Add(time.Duration(second)*time.Second), fmt.Sprint(second, " rows are read")) {
+			told = append(told, second)
+		}
+	}
+	if want := []int{2, 12, 22, 32, 42, 52}; !slices.Equal(told, want) {
+		t.Errorf("told after the seconds %v, want %v", told, want)
+	}
+	for range 2 {
+		if r.worth(began.Add(time.Hour), "52 rows are read") || r.worth(began.Add(time.Hour), "") {
+			t.Error("told again, or told nothing")
+		}
 	}
 }
