@@ -16,6 +16,7 @@ func TestWhatIsKeptSurvivesACrash(t *testing.T) {
 	b := newBed(t, keptSchema,
 		pgtest.Setting("synchronous_commit", "off"), pgtest.Setting("wal_writer_delay", "10s"),
 		pgtest.Setting("wal_writer_flush_after", "1GB"), pgtest.Setting("bgwriter_delay", "10s"))
+	b.exec("CHECKPOINT") // the schema is on disk
 	cfg := keptConfig(b.url)
 	cfg.Slot = follower.SlotConfig{Kind: follower.SlotTemporary}
 

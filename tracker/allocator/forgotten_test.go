@@ -14,7 +14,7 @@ func TestTransactionThatTheServerForgot(t *testing.T) {
 	s := server(t, unhurried()...)
 	a := s.open(s.patient("a"))
 	s.exec("SELECT nextval('foobar_seq')") // logs the next values, and has that flushed:
-	s.exec("BEGIN; SET LOCAL synchronous_commit = on; SELECT pg_logical_emit_message(true, '', ''); COMMIT")
+	s.flushAll()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

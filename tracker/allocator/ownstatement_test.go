@@ -17,6 +17,12 @@ func (s *site) killAndStart() {
 	s.conn = s.connect()
 }
 
+// flushAll puts all WAL on disk that is written so far.
+func (s *site) flushAll() {
+	s.t.Helper()
+	s.exec("BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, '', ''); COMMIT")
+}
+
 // RULES 15: a registration is on disk before the first id is drawn under it,
 // whatever role and database say: else a crash would take it back and leave the
 // id, which is one of the 32 that the sequence had logged before, with a process
@@ -29,7 +35,7 @@ func TestRegistrationSurvivesACrash(t *testing.T) {
 	s.exec("SELECT nextval('foobar_seq')")
 	a := s.open(s.patient("a"))
 	s.exec("DELETE FROM stream_positions")
-	s.exec("BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, '', ''); COMMIT") // the removal is on disk
+	s.flushAll()
 	id := s.next(a).IDs()[0]
 	s.killAndStart()
 	if at := s.stored("a"); at != id-1 {
@@ -50,6 +56,7 @@ func TestAReadingIsNotOlderThanItsWAL(t *testing.T) {
 	a := s.open(s.patient("a"))
 	holding := s.connect()
 	mustExec(t, holding, "CREATE ROLE other SUPERUSER; BEGIN; ALTER SEQUENCE foobar_seq OWNER TO other")
+	s.flushAll()
 	a.Advance("b", 100) // has it look how far the sequence is
 	s.await("the reading waits for the sequence", func() bool {
 		return s.number("SELECT count(*) FROM pg_locks WHERE relation = 'foobar_seq'::regclass AND NOT granted") == 1
