@@ -53,6 +53,13 @@ func (f *Follower) Check(ctx context.Context) ([]Finding, error) {
 	for _, found := range snapshot.Findings {
 		findings = append(findings, Finding{Name: found.Name, OK: found.OK, Detail: found.Detail, Fix: found.Fix})
 	}
+	if table := f.cfg.Published.Table; table != "" {
+		found, err := checkKept(ctx, conn, table)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, found)
+	}
 	return findings, nil
 }
 

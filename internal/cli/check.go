@@ -22,6 +22,7 @@ func checkCommand(sys System) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		cfg.Follower.Published = follower.PublishedConfig(cfg.Published)
 		findings, err := check(cmd.Context(), cfg.Follower)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -214,12 +215,43 @@ func TestRoleHasNothingToSpare(t *testing.T) {
 	}
 	for _, right := range []string{"SELECT", "INSERT", "UPDATE"} {
 		mustPsql(t, c, "shop", "REVOKE "+right+" ON tidemark_positions FROM tidemark")
+		warns(t, file, "! published table public.tidemark_positions", "GRANT SELECT, INSERT, UPDATE ON public.tidemark_positions TO tidemark")
 		var logged strings.Builder
 		followShop(t, c, &logged)
 		if !strings.Contains(logged.String(), "published positions") {
 			t.Errorf("without %s on the published table the follower says nothing:\n%s", right, logged.String())
 		}
 		mustPsql(t, c, "shop", read(t, "roles.sql"), rolesArgs()...)
+	}
+}
+
+// Where published positions cannot be kept check warns, and does not fail.
+func TestCheckWarnsWithoutPublishedTable(t *testing.T) {
+	t.Parallel()
+	c, file := newShop(t, pgtest.Version(t, pgtest.Major(t)), false)
+	succeeds(t, "check", "-c", file)
+	mustPsql(t, c, "shop", "CREATE SCHEMA kept; ALTER TABLE tidemark_positions SET SCHEMA kept")
+	warns(t, file, "! published table public.tidemark_positions", "there is no such table", "run tidemark setup")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := write(t, "kept.yaml", string(text)+"published: {table: kept.tidemark_positions}\n")
+	warns(t, elsewhere, "! published table kept.tidemark_positions", "permission denied for schema kept")
+	mustPsql(t, c, "shop", "GRANT USAGE ON SCHEMA kept TO tidemark")
+	if out := succeeds(t, "check", "-c", elsewhere); !strings.Contains(out, "✓ published table kept.tidemark_positions") {
+		t.Errorf("check says\n%s", out)
+	}
+}
+
+// warns wants check to succeed, and to say what it is told.
+func warns(t *testing.T, file string, said ...string) {
+	t.Helper()
+	out := succeeds(t, "check", "-c", file)
+	for _, s := range said {
+		if !strings.Contains(out, s) {
+			t.Errorf("check does not say %q:\n%s", s, out)
+		}
 	}
 }
 
