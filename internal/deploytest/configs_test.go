@@ -1,7 +1,12 @@
 package deploytest_test
 
 import (
+	"go/ast"
+	"regexp"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/internal/config"
@@ -36,4 +41,45 @@ func TestConfigurations(t *testing.T) {
 			t.Errorf("%s: temporary slot %t", name, temporary)
 		}
 	}
+}
+
+// The page has every key there is, with its default.
+func TestConfigurationPage(t *testing.T) {
+	t.Parallel()
+	full := blocks(read(t, "configuration.md"), "yaml")[0]
+	for _, key := range keys(t) {
+		if !regexp.MustCompile(`(?m)[\s{-]` + key + `:`).MatchString("\n" + full) {
+			t.Errorf("deploy/configuration.md does not show the key %s", key)
+		}
+	}
+	least := "streams:\n  - name: events\n    tables:\n" +
+		"      - {name: public.events, id_column: id, instance_column: instance_name}\n      - {name: public.more_events, id_column: id}\n"
+	if diff := cmp.Diff(configured(t, "least", least), configured(t, "page", full), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("what the page shows are not the defaults (-default +page):\n%s", diff)
+	}
+}
+
+// keys are the keys of the configuration, from the code that reads them.
+func keys(t *testing.T) (found []string) {
+	t.Helper()
+	for _, file := range parsed(t, "internal/config") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			if kind, ok := lit.Type.(*ast.Ident); ok && kind.Name == "fields" {
+				for _, e := range lit.Elts {
+					if entry, ok := e.(*ast.KeyValueExpr); ok {
+						found = append(found, texts([]ast.Expr{entry.Key})...)
+					}
+				}
+			}
+			return true
+		})
+	}
+	if len(found) < 35 {
+		t.Errorf("only %d keys found: %v", len(found), found)
+	}
+	return found
 }
