@@ -18,6 +18,8 @@ type condition struct {
 	waiting time.Duration // of it, with WAL to confirm
 	behind  time.Duration // age of the oldest WAL that is not confirmed
 	open    []open        // transactions that keep restart_lsn back
+
+	idleLonger, silentLonger bool // it was so when first seen, and may long have been
 }
 
 func (h *History) condition(now time.Time, s *Sample, slot *SlotSample, open []open, rate *float64) *condition {
@@ -25,14 +27,14 @@ func (h *History) condition(now time.Time, s *Sample, slot *SlotSample, open []o
 		limits: h.Thresholds.withDefaults(), slot: slot, now: s.Time, wal: s.WAL, keep: s.KeepSize, rate: rate,
 	}
 	t := h.slots[slot.Name]
-	c.silent = now.Sub(t.progress)
+	c.silent, c.silentLonger = now.Sub(t.progress), t.longer
 	if !t.pending.IsZero() {
 		c.waiting = now.Sub(t.pending)
 	}
 	if !slot.Active {
-		c.idle = max(s.Time.Sub(t.idle), 0)
+		c.idle, c.idleLonger = max(s.Time.Sub(t.idle), 0), t.idleLonger
 		if slot.InactiveSince != nil {
-			c.idle = max(s.Time.Sub(*slot.InactiveSince), 0)
+			c.idle, c.idleLonger = max(s.Time.Sub(*slot.InactiveSince), 0), false
 		}
 	}
 	c.behind = h.behind(now, s, slot)

@@ -25,5 +25,5 @@ func ExampleHistory() {
 	}
 	// Output:
 	// stalled
-	// pid 4711 (billing) is connected and has confirmed nothing for 40 s, 8 MiB of WAL wait for it: see what keeps pid 4711 (billing) from confirming, and restart it if it hangs
+	// pid 4711 (billing) is connected and has confirmed nothing for at least 40 s, 8 MiB of WAL wait for it: see what keeps pid 4711 (billing) from confirming, and restart it if it hangs
 }

@@ -42,14 +42,18 @@ type track struct {
 	// or the slot was first seen; wal is where writing stood then.
 	progress time.Time
 	wal      LSN
+	// longer tells that it may have been before: the first sample found it so.
+	longer bool
 
 	// pending is since when there has been WAL to confirm, without any of it
 	// being confirmed; zero where there is none.
 	pending time.Time
 
 	// idle is, by the server's clock, when the slot was first seen without a
-	// consumer and without having moved; zero while it has one.
-	idle time.Time
+	// consumer and without having moved; zero while it has one. idleLonger is
+	// to idle what longer is to progress.
+	idle       time.Time
+	idleLonger bool
 }
 
 // Add takes a sample that was taken at now, and returns the verdicts. now must
@@ -126,7 +130,7 @@ func (h *History) trackSlots(now time.Time, s Sample) {
 		if t == nil || t.remade(slot) {
 			t = &track{}
 		}
-		t.update(now, &s, slot)
+		t.update(now, &s, slot, h.slots == nil)
 		tracks[slot.Name] = t
 	}
 	h.slots = tracks
@@ -138,11 +142,12 @@ func (t *track) remade(s *SlotSample) bool {
 	return t.restart != nil && s.RestartLSN != nil && *s.RestartLSN < *t.restart
 }
 
-func (t *track) update(now time.Time, s *Sample, slot *SlotSample) {
+// update takes a sample; first is that of the history.
+func (t *track) update(now time.Time, s *Sample, slot *SlotSample, first bool) {
 	moved := t.progress.IsZero() || !same(t.confirmed, slot.ConfirmedFlushLSN)
 	switch {
 	case moved || !same(t.pid, slot.ActivePID):
-		t.progress, t.wal, t.pending = now, s.WAL, time.Time{}
+		t.progress, t.wal, t.pending, t.longer = now, s.WAL, time.Time{}, first
 		if slot.ConfirmedFlushLSN != nil && s.WAL.from(*slot.ConfirmedFlushLSN) > noise {
 			t.pending = now
 		}
@@ -153,7 +158,7 @@ func (t *track) update(now time.Time, s *Sample, slot *SlotSample) {
 	case slot.Active:
 		t.idle = time.Time{}
 	case moved || t.idle.IsZero(): // somebody polls it by SQL
-		t.idle = s.Time
+		t.idle, t.idleLonger = s.Time, first
 	}
 	t.pid, t.confirmed, t.restart = slot.ActivePID, slot.ConfirmedFlushLSN, slot.RestartLSN
 }

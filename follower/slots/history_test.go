@@ -93,14 +93,14 @@ type judged struct {
 func unread() []judged {
 	return []judged{
 		{"new and unread", func(c *course) slots.Slot { return c.after(0) }, slots.VerdictOK, "it keeps 0 B of WAL, with nobody connected"},
-		{"unread for 59 s", func(c *course) slots.Slot { c.after(0); return c.after(59 * time.Second) }, slots.VerdictOK, "for 59 s"},
-		{"unread for 60 s", func(c *course) slots.Slot { c.after(0); return c.after(60 * time.Second) }, slots.VerdictInactive, "nobody has been connected for 1 min and it keeps 0 B of WAL: start its consumer, or, if it has none any more, SELECT pg_drop_replication_slot('s')"},
+		{"unread for 59 s", func(c *course) slots.Slot { c.after(0); return c.after(59 * time.Second) }, slots.VerdictOK, "for at least 59 s"},
+		{"unread for 60 s", func(c *course) slots.Slot { c.after(0); return c.after(60 * time.Second) }, slots.VerdictInactive, "nobody has been connected for at least 1 min and it keeps 0 B of WAL: start its consumer, or, if it has none any more, SELECT pg_drop_replication_slot('s')"},
 		{"unread for long, as the server says", func(c *course) slots.Slot {
 			c.slot().InactiveSince = ptr(start.Add(-2 * time.Hour))
 			return c.after(time.Second)
 		}, slots.VerdictInactive, "for 2 h and"},
 		{"unread with 64 MiB", func(c *course) slots.Slot { c.after(0); c.write(64 * mib); return c.after(time.Second) }, slots.VerdictInactive, "keeps 64 MiB of WAL, more by 64 MiB/s"},
-		{"unread with a little less", func(c *course) slots.Slot { c.after(0); c.write(64*mib - 1); return c.after(time.Second) }, slots.VerdictOK, "nobody connected for 1 s"},
+		{"unread with a little less", func(c *course) slots.Slot { c.after(0); c.write(64*mib - 1); return c.after(time.Second) }, slots.VerdictOK, "nobody connected for at least 1 s"},
 		{"polled by SQL", func(c *course) slots.Slot {
 			return c.each(10*time.Minute, func() { c.write(mib); c.confirm(0) })
 		}, slots.VerdictOK, ""},
@@ -178,7 +178,7 @@ func read() []judged {
 			c.write(300)
 			c.after(5 * time.Second)
 			return c.after(30 * time.Second)
-		}, slots.VerdictStalled, "pid 7 (app) is connected and has confirmed nothing for 35 s, 300 B of WAL wait for it: see what keeps pid 7 (app) from confirming"},
+		}, slots.VerdictStalled, "pid 7 (app) is connected and has confirmed nothing for at least 35 s, 300 B of WAL wait for it: see what keeps pid 7 (app) from confirming"},
 		{"not yet stalled", func(c *course) slots.Slot {
 			c.reader(7)
 			c.after(0)
@@ -217,7 +217,35 @@ func read() []judged {
 			c.slot().ConfirmedFlushLSN = nil
 			c.sample.Transactions = []slots.Transaction{{XID: "5", PID: ptr(int32(9)), Since: ptr(start.Add(-time.Hour))}}
 			return c.each(40*time.Second, func() { c.write(300) })
-		}, slots.VerdictStalled, "still being created after 35 s: end the transaction of pid 9, open for 1 h"},
+		}, slots.VerdictStalled, "still being created after at least 35 s: end the transaction of pid 9, open for 1 h"},
+		{"being created for a moment", func(c *course) slots.Slot {
+			slot := c.sample.Slots[0]
+			c.sample.Slots = []slots.SlotSample{{Name: "a"}}
+			c.after(0) // it is not there yet
+			c.sample.Slots[0] = slot
+			c.reader(7)
+			c.slot().ConfirmedFlushLSN = nil
+			c.sample.Transactions = []slots.Transaction{{XID: "5", PID: ptr(int32(9)), ApplicationName: ptr("night"), Since: ptr(start.Add(-time.Hour))}}
+			c.after(time.Second)
+			return c.after(5 * time.Second)
+		}, slots.VerdictOK, "being created for 5 s, which waits for the transaction of pid 9 (night) to end"},
+		{"confirmed once, then stalled", func(c *course) slots.Slot {
+			c.reader(7)
+			c.after(0)
+			c.write(mib)
+			c.confirm(300)
+			c.after(5 * time.Second)
+			c.write(300)
+			c.after(5 * time.Second)
+			return c.after(30 * time.Second)
+		}, slots.VerdictStalled, "has confirmed nothing for 35 s, 600 B"},
+		{"left alone while it is watched", func(c *course) slots.Slot {
+			c.reader(7)
+			c.after(0)
+			c.slot().Active, c.slot().ActivePID, c.slot().Consumer = false, nil, nil
+			c.after(5 * time.Second)
+			return c.after(70 * time.Second)
+		}, slots.VerdictInactive, "nobody has been connected for 1 min 10 s"},
 		{"64 MiB behind", func(c *course) slots.Slot { c.reader(7); c.write(64 * mib); return c.after(0) }, slots.VerdictLagging, "64 MiB of WAL behind: let pid 7 (app) catch up"},
 		{"a little less behind", func(c *course) slots.Slot { c.reader(7); c.write(64*mib - 1); return c.after(0) }, slots.VerdictOK, "64 MiB behind"},
 		{"60 s behind", func(c *course) slots.Slot {
@@ -387,6 +415,39 @@ func TestWhoStandsIsNamed(t *testing.T) {
 	}
 }
 
+// Tidemark confirms what is visible: with a synchronous standby missing it is
+// not the consumer that hangs.
+func TestAMissingSynchronousStandbyStallsTheConsumer(t *testing.T) {
+	t.Parallel()
+	c := newCourse()
+	c.reader(7)
+	c.after(0)
+	c.write(300)
+	began := start.Add(time.Second)
+	c.sample.Transactions = []slots.Transaction{
+		{XID: "4", PID: ptr(int32(8)), Since: ptr(start.Add(-time.Minute))},
+		{XID: "5", PID: ptr(int32(9)), ApplicationName: ptr("shop"), WaitEvent: ptr("SyncRep"), Since: &began},
+	}
+	c.after(5 * time.Second)
+	s := c.after(30 * time.Second)
+	want := "the transaction of pid 9 (shop) waits for a synchronous standby for 34 s, bring it back or correct synchronous_standby_names, and see whether pid 7 (app) goes on then"
+	if s.Verdict != slots.VerdictStalled || !strings.HasSuffix(s.Reason, ": "+want) {
+		t.Errorf("%s: %s", s.Verdict, s.Reason)
+	}
+	var pids []int32
+	for _, h := range s.HeldBy {
+		pids = append(pids, *h.PID)
+	}
+	if diff := cmp.Diff([]int32{9, 7, 8}, pids); diff != "" {
+		t.Errorf("held by (-want +got):\n%s", diff)
+	}
+	c.sample.Transactions[1].Since = ptr(start.Add(30 * time.Second)) // a slow standby: others wait now and then
+	c.sample.Transactions[1].XID = "6"
+	if s := c.after(5 * time.Second); !strings.Contains(s.Reason, "restart it if it hangs") || *s.HeldBy[0].PID != 7 {
+		t.Errorf("a commit that has waited for 10 s: %s, %v", s.Reason, s.HeldBy)
+	}
+}
+
 // What /v1/slots answers is a promise: every key is there, null where unknown.
 func TestJSON(t *testing.T) {
 	t.Parallel()
@@ -424,7 +485,7 @@ func TestJSON(t *testing.T) {
   }
  ],
  "verdict": "ok",
- "reason": "it keeps 0 B of WAL, with nobody connected for 1 s",
+ "reason": "it keeps 0 B of WAL, with nobody connected for at least 1 s",
  "catalog_xmin": null,
  "failover": null,
  "synced": null,

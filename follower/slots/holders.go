@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
@@ -39,7 +40,17 @@ func (c *condition) heldBy() []follower.Holder {
 	for _, t := range c.open {
 		holders = append(holders, t.holder())
 	}
+	if c.uncommitted() != nil { // it holds the consumer back
+		slices.SortStableFunc(holders, func(a, b follower.Holder) int { return waits(b) - waits(a) })
+	}
 	return holders
+}
+
+func waits(h follower.Holder) int {
+	if is(h.State, StateWaitsForStandby) {
+		return 1
+	}
+	return 0
 }
 
 func text(s string) *string { return &s }

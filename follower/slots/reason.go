@@ -59,7 +59,19 @@ func seconds2duration(s float64) time.Duration {
 func (c *condition) speed() string { return HumanSize(int64(*c.rate)) + "/s" }
 
 func (c *condition) inactiveReason() string {
-	return "nobody has been connected for " + humanDuration(c.idle) + " and " + c.keeps()
+	return "nobody has been connected for " + c.idleFor() + " and " + c.keeps()
+}
+
+// idleFor is for how long nobody is known to have been connected, silentFor for
+// how long nothing is known to have been confirmed.
+func (c *condition) idleFor() string   { return known(c.idle, c.idleLonger) }
+func (c *condition) silentFor() string { return known(c.silent, c.silentLonger) }
+
+func known(d time.Duration, longer bool) string {
+	if longer {
+		return "at least " + humanDuration(d)
+	}
+	return humanDuration(d)
 }
 
 // keeps says how much WAL is kept, and how fast it becomes more.
@@ -80,10 +92,10 @@ func size(n *int64) string {
 
 func (c *condition) stalledReason() string {
 	if c.slot.ConfirmedFlushLSN == nil {
-		return fmt.Sprintf("still being created after %s", humanDuration(c.silent))
+		return fmt.Sprintf("still being created after %s", c.silentFor())
 	}
 	return fmt.Sprintf("%s is connected and has confirmed nothing for %s, %s of WAL wait for it",
-		c.reader(), humanDuration(c.silent), size(c.lag()))
+		c.reader(), c.silentFor(), size(c.lag()))
 }
 
 // reader names the backend that reads the slot.
@@ -120,9 +132,12 @@ func (c *condition) okReason() string {
 	if !c.slot.Active && !is(c.slot.Synced, true) {
 		s := c.keeps() + ", with nobody connected"
 		if c.idle >= time.Second {
-			s += " for " + humanDuration(c.idle)
+			s += " for " + c.idleFor()
 		}
 		return s
+	}
+	if c.slot.Active && c.slot.ConfirmedFlushLSN == nil {
+		return c.creationReason()
 	}
 	s := c.keeps()
 	if lag := c.lag(); lag != nil {
@@ -130,6 +145,16 @@ func (c *condition) okReason() string {
 	}
 	if len(c.open) > 0 && c.slot.Active {
 		s += ", which cannot be less before " + c.open[0].name() + " ends"
+	}
+	return s
+}
+
+// creationReason: the server makes a slot when every transaction that had
+// written before has ended.
+func (c *condition) creationReason() string {
+	s := "being created for " + c.silentFor()
+	if len(c.open) > 0 {
+		s += ", which waits for " + c.open[0].name() + " to end"
 	}
 	return s
 }
@@ -155,10 +180,25 @@ func (c *condition) readerRemedy() string {
 	switch {
 	case c.slot.Consumer != nil && is(c.slot.Consumer.WaitEvent, waitStandby):
 		return "bring back the standbys of synchronized_standby_slots, or take the missing one out"
+	case c.uncommitted() != nil:
+		return c.uncommitted().remedy() + ", and see whether " + c.reader() + " goes on then"
 	case c.unconfirmed():
 		return "see what keeps " + c.reader() + " from confirming, and restart it if it hangs"
 	}
 	return "let " + c.reader() + " catch up, and see what slows it down if it does not"
+}
+
+// uncommitted is a transaction that has waited for a synchronous standby for as
+// long as a consumer may confirm nothing; nil: there is none. Nobody sees its
+// rows yet, and a consumer that waits until they are seen, as Tidemark does,
+// cannot confirm them.
+func (c *condition) uncommitted() *open {
+	for i, o := range c.open {
+		if c.unconfirmed() && is(o.WaitEvent, waitSyncRep) && o.age >= c.limits.StalledFor {
+			return &c.open[i]
+		}
+	}
+	return nil
 }
 
 // drop is the statement that ends a slot.
