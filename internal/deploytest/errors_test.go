@@ -281,6 +281,10 @@ func titles(files []*ast.File) map[string]bool {
 							variables[id.Name] = n.Rhs[i]
 						}
 					}
+				case *ast.KeyValueExpr:
+					if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Name" && file.Name.Name == "follower" {
+						found[leading(n.Value, variables, makers)] = true
+					}
 				case *ast.CallExpr:
 					if slices.Contains([]string{"met", "unmet", "warning"}, callee(n)) && len(n.Args) > 1 {
 						found[leading(n.Args[0], variables, makers)] = true
@@ -292,6 +296,11 @@ func titles(files []*ast.File) map[string]bool {
 	}
 	delete(found, "") // a title that is handed on
 	return found
+}
+
+// ofPackage are the files of one package.
+func ofPackage(files []*ast.File, pkg string) []*ast.File {
+	return slices.DeleteFunc(files, func(f *ast.File) bool { return f.Name.Name != pkg })
 }
 
 // leading is the text with which an expression begins.
@@ -317,7 +326,7 @@ func leading(e ast.Expr, variables, makers map[string]ast.Expr) string {
 func TestRequirementsAreOnThePage(t *testing.T) {
 	t.Parallel()
 	onPage := quoted(between(t, read(t, "operations.md"), "## Halted", "## Late rows"))
-	inCode := titles(parsed(t, "follower/internal/catalog"))
+	inCode := titles(append(parsed(t, "follower/internal/catalog"), ofPackage(parsed(t, "follower"), "follower")...))
 	if len(inCode) < 12 {
 		t.Errorf("only %d requirements found: %v", len(inCode), inCode)
 	}
