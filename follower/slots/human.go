@@ -21,8 +21,8 @@ func HumanSize(bytes int64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(size, 'f', 1, 64), ".0") + " " + units[max(unit, 0)]
 }
 
-// humanDuration writes a time for a person: 0.4 s, 35 s, 2 min, 3 h 5 min, 4 d 1 h.
-func humanDuration(d time.Duration) string {
+// HumanDuration writes a time for a person: 0.4 s, 35 s, 2 min, 3 h 5 min, 4 d 1 h.
+func HumanDuration(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return strconv.FormatFloat(max(d, 0).Seconds(), 'f', 1, 64) + " s"

@@ -42,7 +42,7 @@ func (c *condition) riskReason() string {
 	if left := c.slot.SafeWALSize; left != nil && *left > 0 {
 		s = "the server gives the slot up after " + HumanSize(*left) + " more of WAL"
 		if seconds, ok := c.secondsLeft(); ok {
-			s += ", in " + humanDuration(seconds2duration(seconds)) + " at " + c.speed()
+			s += ", in " + HumanDuration(seconds2duration(seconds)) + " at " + c.speed()
 		}
 	}
 	if c.keep != nil {
@@ -69,9 +69,9 @@ func (c *condition) silentFor() string { return known(c.silent, c.silentLonger) 
 
 func known(d time.Duration, longer bool) string {
 	if longer {
-		return "at least " + humanDuration(d)
+		return "at least " + HumanDuration(d)
 	}
-	return humanDuration(d)
+	return HumanDuration(d)
 }
 
 // keeps says how much WAL is kept, and how fast it becomes more.
@@ -123,7 +123,7 @@ func (c *condition) laggingReason() string {
 	}
 	s := size(c.lag()) + " of WAL behind"
 	if c.behind >= time.Second {
-		s += ", " + humanDuration(c.behind) + " old"
+		s += ", " + HumanDuration(c.behind) + " old"
 	}
 	return s
 }
@@ -220,7 +220,7 @@ func (o open) name() string {
 }
 
 func (o open) remedy() string {
-	age := humanDuration(o.age)
+	age := HumanDuration(o.age)
 	switch {
 	case is(o.WaitEvent, waitSyncRep):
 		return o.name() + " waits for a synchronous standby for " + age + ", bring it back or correct synchronous_standby_names"

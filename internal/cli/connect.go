@@ -18,7 +18,7 @@ const connectTimeout = 5 * time.Second
 func connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(database)
 	if err != nil {
-		return nil, fmt.Errorf("read connection string: %w", err)
+		return nil, usage("read connection string: %w", err)
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTimeout

@@ -13,7 +13,7 @@ import (
 	"github.com/tidemark-pg/tidemark/internal/config"
 )
 
-// apart is the time between the two samples that tell how fast WAL is written.
+// apart is the time between two samples: they tell how fast WAL is written.
 const apart = time.Second
 
 func slotsCommand(sys System) *cobra.Command {
@@ -22,17 +22,24 @@ func slotsCommand(sys System) *cobra.Command {
 		Long: "slots looks at every logical slot of the server twice, a second apart, and says\n" +
 			"which ones are well, which are not, why, and what to do. No daemon is needed. It\n" +
 			"ends with 0 whatever the verdicts. What the role may not see is left out: grant\n" +
-			"it pg_monitor to see who holds a slot back, and since when.",
+			"it pg_monitor to see who holds a slot back, and since when.\n\n" +
+			"That a connected consumer confirms nothing (stalled) shows after 30 seconds, and\n" +
+			"before PostgreSQL 17 that nobody is connected (inactive) after 60: look so long\n" +
+			"with --for 65s, or ask a daemon, which looks all the time.",
 	}
 	cfgFlag := configFlag(cmd, sys)
 	database := cmd.Flags().String("database", "", "connection `URL` of the server, in place of a configuration")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON, as /v1/slots answers")
+	span := cmd.Flags().Duration("for", apart, "how long to look before judging")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *span <= 0 {
+			return usage("--for is %s: write a duration such as 65s", *span)
+		}
 		url, err := slotsDatabase(cfgFlag, *database)
 		if err != nil {
 			return err
 		}
-		report, err := inspectSlots(cmd.Context(), url)
+		report, err := inspectSlots(cmd.Context(), url, *span)
 		if err != nil {
 			return err
 		}
@@ -68,29 +75,35 @@ func slotsDatabase(c *configured, database string) (string, error) {
 	return "", usage("no server is named: name a configuration with -c FILE, or a server with --database URL")
 }
 
-// inspectSlots takes two samples: rates and progress are known only then.
-func inspectSlots(ctx context.Context, database string) (slots.Report, error) {
+// inspectSlots takes samples for so long, and two at least: rates and progress
+// are known only then.
+func inspectSlots(ctx context.Context, database string, span time.Duration) (slots.Report, error) {
 	conn, err := connect(ctx, database)
 	if err != nil {
 		return slots.Report{}, err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // what was asked is known
 	var history slots.History
-	first, err := slots.Inspect(ctx, conn)
-	if err != nil {
-		return slots.Report{}, err
+	var end time.Time
+	for {
+		sample, err := slots.Inspect(ctx, conn)
+		if err != nil {
+			return slots.Report{}, err
+		}
+		now := time.Now()
+		report := history.Add(now, sample)
+		if end.IsZero() {
+			end = now.Add(span)
+		}
+		if !now.Before(end) {
+			return report, nil
+		}
+		select {
+		case <-ctx.Done():
+			return slots.Report{}, ctx.Err()
+		case <-time.After(min(apart, end.Sub(now))):
+		}
 	}
-	history.Add(time.Now(), first)
-	select {
-	case <-ctx.Done():
-		return slots.Report{}, ctx.Err()
-	case <-time.After(apart):
-	}
-	second, err := slots.Inspect(ctx, conn)
-	if err != nil {
-		return slots.Report{}, err
-	}
-	return history.Add(time.Now(), second), nil
 }
 
 func printSlotsJSON(w io.Writer, r slots.Report) error {
@@ -108,10 +121,10 @@ func slotTable(r slots.Report) string {
 	if len(r.Slots) == 0 {
 		return "the server has no logical slots\n"
 	}
-	g := newGrid("SLOT", "DATABASE", "ACTIVE", "RETAINED", "LAG", "VERDICT", "REASON")
+	g := newGrid("SLOT", "DATABASE", "ACTIVE", "RETAINED", "LAG", "FAILOVER", "VERDICT", "REASON")
 	for _, s := range r.Slots {
 		g.row(slotNotes(s, r.Time), s.Name, s.Database, reader(s),
-			humanSize(s.RetainedBytes), humanSize(s.ConfirmedLagBytes), string(s.Verdict), s.Reason)
+			humanSize(s.RetainedBytes), humanSize(s.ConfirmedLagBytes), survives(s), string(s.Verdict), s.Reason)
 	}
 	return g.String()
 }
@@ -125,6 +138,20 @@ func reader(s slots.Slot) string {
 		return "yes"
 	}
 	return fmt.Sprintf("pid %d", *s.ActivePID)
+}
+
+// survives tells whether the slot is there after a failover: it is synchronised
+// to standbys, or is a standby's copy of one; "-" before PostgreSQL 17.
+func survives(s slots.Slot) string {
+	switch {
+	case s.Failover == nil || s.Synced == nil:
+		return "-"
+	case *s.Synced:
+		return "copy"
+	case *s.Failover:
+		return "yes"
+	}
+	return "no"
 }
 
 func humanSize(n *int64) string {
@@ -145,7 +172,13 @@ func slotNotes(s slots.Slot, now time.Time) []string {
 	}
 	if s.SecondsToInvalidation != nil {
 		lines = append(lines, fmt.Sprintf("%s more of WAL until the server may give it up: %s at the present rate, if it moves no more",
-			humanSize(s.SafeWALBytes), time.Duration(*s.SecondsToInvalidation)*time.Second))
+			humanSize(s.SafeWALBytes), left(*s.SecondsToInvalidation)))
 	}
 	return lines
+}
+
+// left is a time that may be years: more than a Duration holds is a century.
+func left(seconds int64) string {
+	const most = 100 * 365 * 24 * 3600
+	return slots.HumanDuration(time.Duration(min(seconds, most)) * time.Second)
 }

@@ -71,8 +71,9 @@ func TestSlotsRefusals(t *testing.T) {
 		{2, []string{"slots", "-c", "f", "--database", "postgres://h/d"}, []string{"leave out"}},
 		{2, []string{"slots", "-c", "/nowhere/f.yaml"}, []string{"/nowhere/f.yaml"}},
 		{1, []string{"slots", "--database", "postgres://u:hunter2@127.0.0.1:1/d"}, []string{"127.0.0.1:1", "refused"}},
-		{1, []string{"slots", "--database", "postgres://u:hunter2@h:x/d"}, []string{"connection string"}},
+		{2, []string{"slots", "--database", "postgres://u:hunter2@h:x/d"}, []string{"connection string"}},
 		{2, []string{"slots", "s"}, []string{"slots"}},
+		{2, []string{"slots", "--database", "postgres://h/d", "--for", "0s"}, []string{"--for is 0s", "65s"}},
 	} {
 		code, out, errs := call(t, nil, c.args...)
 		if code != c.code || out != "" || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "hunter2") {
@@ -100,15 +101,31 @@ func TestSlotTable(t *testing.T) {
 				{GID: new("g"), Since: &since},
 			},
 		},
-		{Name: "x", Database: "app", Verdict: slots.VerdictLost, Reason: "lost"},
+		{Name: "x", Database: "app", Verdict: slots.VerdictLost, Reason: "lost", Failover: new(false), Synced: new(false)},
+		{Name: "y", Database: "app", Verdict: slots.VerdictOK, Failover: new(true), Synced: new(false)},
+		{Name: "z", Database: "app", Verdict: slots.VerdictOK, Failover: new(true), Synced: new(true)},
 	}})
-	want := `SLOT      DATABASE  ACTIVE  RETAINED  LAG  VERDICT  REASON
-tidemark  a [2Jpp   pid 7   1.5 MiB   0 B  ok       all is well
+	want := `SLOT      DATABASE  ACTIVE  RETAINED  LAG  FAILOVER  VERDICT  REASON
+tidemark  a [2Jpp   pid 7   1.5 MiB   0 B  -         ok       all is well
     held by prepared transaction "g", for 1m30s
-    1 GiB more of WAL until the server may give it up: 1m30s at the present rate, if it moves no more
-x         app       no      -         -    lost     lost
+    1 GiB more of WAL until the server may give it up: 1 min 30 s at the present rate, if it moves no more
+x         app       no      -         -    no        lost     lost
+y         app       no      -         -    yes       ok       
+z         app       no      -         -    copy      ok       
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
+// What is known only after a while is known where slots looks for so long.
+func TestSlotsLooksForAsLongAsItIsTold(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Start(t)
+	pgtest.Exec(t, pgtest.Connect(t, c), "SELECT pg_create_logical_replication_slot('s', 'test_decoding')")
+	began := time.Now()
+	code, out, errs := call(t, nil, "slots", "--database", c.URL("", ""), "--for", "2500ms")
+	if took := time.Since(began); code != 0 || errs != "" || took < 2500*time.Millisecond || !strings.Contains(out, "nobody connected for") {
+		t.Errorf("%d %q after %s\n%s", code, errs, took, out)
 	}
 }
