@@ -54,7 +54,21 @@ func (k *keeper) run(ctx context.Context) {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.Patience)
 	defer cancel()
-	k.attempt(last, true)
+	k.finish(last)
+}
+
+// finish writes the exact positions. The connection may have been cut since the
+// last move, which nobody noticed: then a new one is made.
+func (k *keeper) finish(ctx context.Context) {
+	if k.conn != nil {
+		if _, err := k.write(ctx, true); err != nil {
+			server.Close(k.conn)
+			k.conn = nil
+		}
+	}
+	if k.conn == nil {
+		k.attempt(ctx, true)
+	}
 	if k.conn != nil {
 		server.Close(k.conn)
 	}
