@@ -95,7 +95,9 @@ func (s *screen) draw(ctx context.Context) error {
 	}
 	// Home, the picture, and away with what is left of the one before.
 	const home, clearToEnd, clearBelow = "\x1b[H", "\x1b[K\n", "\x1b[J"
-	text = strings.ReplaceAll(now.Format(time.TimeOnly)+"\n\n"+text, "\n", clearToEnd)
+	columns, rows := terminalSize(s.out)
+	text = fit(now.Format(time.TimeOnly)+"\n\n"+text, columns, rows)
+	text = strings.ReplaceAll(text, "\n", clearToEnd)
 	_, err = io.WriteString(s.out, home+text+clearBelow)
 	return err
 }
