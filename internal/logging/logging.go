@@ -23,9 +23,17 @@ func New(w io.Writer, cfg config.Log) slog.Handler {
 		}
 	}
 	if format == config.LogJSON {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level})
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: withUnit})
 	}
 	return tint.NewTextHandler(w, &tint.Options{Level: cfg.Level, NoColor: !terminal, TimeFormat: time.StampMilli})
+}
+
+// withUnit writes a duration as people do: slog's JSON has nanoseconds.
+func withUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // IsTerminal reports whether w is a character device that shows what is

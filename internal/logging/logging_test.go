@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -31,6 +32,18 @@ func TestFormats(t *testing.T) {
 		}
 		if strings.Contains(out.String(), "\x1b") {
 			t.Errorf("%q: colours on no terminal: %q", format, &out)
+		}
+	}
+}
+
+// A number of nanoseconds would not say what it is.
+func TestDurationsHaveAUnit(t *testing.T) {
+	t.Parallel()
+	for _, format := range []config.LogFormat{config.LogJSON, config.LogText} {
+		var out bytes.Buffer
+		slog.New(logging.New(&out, config.Log{Format: format})).Info("skipped", "took", 1500*time.Millisecond)
+		if !strings.Contains(out.String(), "1.5s") {
+			t.Errorf("%s: %s", format, &out)
 		}
 	}
 }
