@@ -1,13 +1,10 @@
 package rows
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"net"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -62,10 +59,7 @@ func (c clients) run(ctx context.Context) (contest.Result, error) {
 		used, held, err = l.write(ctx, conn, began)
 		return err
 	})
-	dialing := make(chan struct{}, 64)
-	for range c.Clients {
-		group.Go(func() error { return l.follow(ctx, dialing) })
-	}
+	group.Go(func() error { return l.listen(ctx) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -126,48 +120,43 @@ func (l *listening) insert(ctx context.Context, conn *pgx.Conn, i int) error {
 	return nil
 }
 
-// follow reads events until the last row's has come. At most as many as
-// dialing holds connect at a time.
-func (l *listening) follow(ctx context.Context, dialing chan struct{}) error {
-	dialing <- struct{}{}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.Daemon)
-	<-dialing
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	// HTTP/1.0: the events come as they are, not in chunks.
-	if _, err := fmt.Fprintf(conn, "GET /v1/streams/events/events HTTP/1.0\r\nHost: %s\r\n\r\n", l.Daemon); err != nil {
-		return fmt.Errorf("ask: %w", err)
-	}
-	in := bufio.NewReaderSize(conn, 1024)
-	for next := l.first; next < l.first+int64(len(l.issued)); {
-		position, err := nextPosition(in)
+// client is one of the readers.
+type client struct {
+	next int64  // the first id that it has not heard of
+	rest []byte // of a line whose end has not come
+}
+
+// request asks for the events. HTTP/1.0: they come as they are, not in chunks.
+func (l *listening) request() string {
+	return "GET /v1/streams/events/events HTTP/1.0\r\nHost: " + l.Daemon + "\r\n\r\n"
+}
+
+// hear takes what came for a reader. It reports whether that knows of the last
+// row.
+func (l *listening) hear(r *client, data []byte) (done bool, err error) {
+	now := time.Now().UnixNano()
+	for {
+		line, others, whole := bytes.Cut(data, []byte("\n"))
+		if !whole {
+			r.rest = append(r.rest, line...)
+			return r.next >= l.first+int64(len(l.issued)), nil
+		}
+		line, data = append(r.rest, line...), others
+		r.rest = line[:0]
+		text, ok := bytes.CutPrefix(line, []byte("id: "))
+		if !ok {
+			continue
+		}
+		position, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
 		if err != nil {
-			return errors.Join(ctx.Err(), fmt.Errorf("read events: %w", err))
+			return false, fmt.Errorf("read an event: %w", err)
 		}
 		l.events.Add(1)
 		if position == l.first-1 {
 			l.ready <- struct{}{}
 		}
-		now := time.Now().UnixNano()
-		for ; next <= position; next++ {
-			l.delays.add(time.Duration(now - l.issued[next-l.first].Load()))
-		}
-	}
-	return nil
-}
-
-// nextPosition reads up to the id of the next position event.
-func nextPosition(in *bufio.Reader) (int64, error) {
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return 0, err
-		}
-		if text, ok := bytes.CutPrefix(line, []byte("id: ")); ok {
-			return strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
+		for ; r.next <= position; r.next++ {
+			l.delays.add(time.Duration(now - l.issued[r.next-l.first].Load()))
 		}
 	}
 }

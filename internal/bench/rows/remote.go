@@ -50,28 +50,35 @@ func prepareRemote(ctx context.Context, s *contest.Stage) ([]contest.Contender, 
 	if err != nil {
 		return nil, err
 	}
-	address, err := startDaemon(ctx, s, db)
-	if err != nil {
-		return nil, err
-	}
-	task := clients{Daemon: address, Database: db.URL, Rate: 50, Seconds: s.Span(15 * time.Second).Seconds()}
 	contender := func(name string, n int) contest.Contender {
-		task := task
-		task.Clients = s.Size(n)
 		return contest.Contender{Name: name, Run: func(ctx context.Context) (contest.Result, error) {
-			var r contest.Result
-			err := runPart(ctx, s.Program, partClients, task, &r)
-			return r, err
+			return listenTo(ctx, s, db, s.Size(n))
 		}}
 	}
 	return []contest.Contender{contender("10,000 readers", 10_000), contender("1,000 readers", 1000)}, nil
 }
 
-// startDaemon starts a daemon that ends with the comparison, and returns its
-// address once it is ready.
-func startDaemon(ctx context.Context, s *contest.Stage, db *bed.Database) (address string, err error) {
+// listenTo runs a daemon and its readers, each in a process of its own.
+func listenTo(ctx context.Context, s *contest.Stage, db *bed.Database, readers int) (r contest.Result, err error) {
+	address, stop, err := startDaemon(s, db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := awaitReady(ctx, address); err != nil {
+		return nil, err
+	}
+	task := clients{
+		Daemon: address, Database: db.URL, Clients: readers, Rate: 50, Seconds: s.Span(15 * time.Second).Seconds(),
+	}
+	err = runPart(ctx, s.Program, partClients, task, &r)
+	return r, err
+}
+
+// startDaemon starts a daemon that runs until stop is called.
+func startDaemon(s *contest.Stage, db *bed.Database) (address string, stop func() error, err error) {
 	if address, err = freeAddress(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	yaml := fmt.Sprintf(`
 database: {url: "%s"}
@@ -82,12 +89,8 @@ streams:
 http: {listen: "%s"}
 log: {level: warn}
 `, db.URL, address)
-	stop, err := startPart(s.Program, partDaemon, yaml)
-	if err != nil {
-		return "", err
-	}
-	s.Defer(stop)
-	return address, awaitReady(ctx, address)
+	stop, err = startPart(s.Program, partDaemon, yaml)
+	return address, stop, err
 }
 
 func freeAddress() (string, error) {
