@@ -1,8 +1,10 @@
 package follower_test
 
 import (
+	"context"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tidemark-pg/tidemark/follower"
@@ -42,4 +44,32 @@ func TestALongLoadSaysHowFarItIs(t *testing.T) {
 	b.await(s, "all rows", func(st follower.Status) bool {
 		return st.State == follower.StateFollowing && st.Reason == "" && st.Position == slowRows
 	})
+}
+
+// Who takes the slot over is no standby any more, however long its load takes:
+// the process that read the slot before is gone.
+func TestALongLoadIsNoStandby(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, slow+`;
+		CREATE TABLE quick (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+		ALTER PUBLICATION tidemark ADD TABLE quick (id)`)
+	cfg := follower.Config{Database: b.url, Slot: follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}}
+	cfg.Streams = []follower.StreamConfig{{Name: "quick", Tables: []follower.TableConfig{{Name: "quick", IDColumn: "id"}}}}
+	first, err := follower.New(cfg)
+	b.ok(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- first.Run(ctx) }()
+	b.streaming()
+	both := referenceConfig(b.url)
+	cfg.PositionsTable, cfg.Streams = both.PositionsTable, append(cfg.Streams, both.Streams[0])
+	f, quick := b.follow(cfg)
+	b.await(quick, "standby", func(st follower.Status) bool { return st.State == follower.StateStandby })
+	cancel()
+	b.ok(<-ended)
+	slowly := f.Streams()[1]
+	b.await(slowly, "the load", func(st follower.Status) bool { return strings.Contains(st.Reason, "are being loaded: ") })
+	if st := quick.Status(); st.State != follower.StateFollowing {
+		t.Errorf("the stream beside it is %s: %s", st.State, st.Reason)
+	}
 }

@@ -290,6 +290,7 @@ func (l *listener) Phase(p session.Phase) {
 		l.unread(StateFollowing, "")
 		l.cfg.Logger.Info("reading the slot", "slot", l.cfg.Slot.Name)
 	case session.Creating, session.Skipping:
+		l.standby("") // nobody reads it, and loading can take long
 		l.cfg.Logger.Info(p.Detail)
 		l.unread(StateReconnecting, p.Detail)
 	}
