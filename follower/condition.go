@@ -65,7 +65,7 @@ func (s *Stream) update(change func(*condition)) {
 	case state == before:
 	case state == StateFollowing:
 		s.log.Info("following", "was", before, "position", s.CurrentToken())
-	case state != StateStarting:
+	case state != StateStarting && state != StateStandby: // that is told once, and not by each stream
 		s.log.Warn("not following", "state", state, "reason", reason)
 	}
 	s.tell()
