@@ -18,6 +18,7 @@ type footing struct {
 	identity server.Identity
 	epoch    epoch.Epoch
 	catalog  *catalog.Snapshot
+	enrolled []bool // streams whose positions are kept: it makes their epoch another
 }
 
 // ground holds the current footing.
@@ -71,7 +72,7 @@ func (g *ground) wait(ctx context.Context) (*footing, error) {
 func (f *footing) same(other *footing) bool {
 	return f != nil && other != nil && f.epoch == other.epoch && f.identity.Same(other.identity) &&
 		slices.Equal(f.targets(), other.targets()) && slices.Equal(f.usable(), other.usable()) &&
-		slices.Equal(f.catalog.Published, other.catalog.Published)
+		slices.Equal(f.catalog.Published, other.catalog.Published) && slices.Equal(f.enrolled, other.enrolled)
 }
 
 // usable tells, for each stream and each of its tables, what the session reads:

@@ -35,17 +35,18 @@ func newNonce() string {
 	return hex.EncodeToString(b[:])
 }
 
-// recall reads what was kept, and enrols the streams under this footing, where
-// it is a new one. Where the table cannot be used it says so, and the streams
-// go on without: keeping positions is a help and no condition. An error is a
-// lost connection: then the next one finds out.
+// recall reads what was kept, and enrols the streams that are not, or not under
+// this footing. Where the table cannot be used it says so, and the streams go on
+// without until the next look: keeping positions is a help and no condition. An
+// error is a lost connection: then the next one finds out.
 func (w *warden) recall(ctx context.Context, before, g *footing) ([]kept, error) {
-	if w.cfg.Published.Table == "" || before != nil && before.epoch == g.epoch && equalTargets(before, g) {
+	if w.cfg.Published.Table == "" {
 		return nil, nil
 	}
+	known := before != nil && before.epoch == g.epoch && equalTargets(before, g)
 	all := make([]kept, len(w.streams))
-	for i := range w.streams {
-		if g.targets()[i].Sequence.OID == 0 {
+	for i, s := range w.streams {
+		if g.targets()[i].Sequence.OID == 0 || known && s.nonce.Load() != nil {
 			continue
 		}
 		k, err := w.enrol(ctx, g, i)
@@ -56,14 +57,40 @@ func (w *warden) recall(ctx context.Context, before, g *footing) ([]kept, error)
 		if err != nil && w.conn.IsClosed() && ctx.Err() == nil {
 			return nil, err
 		}
+		w.sayUnkept(err)
 		if err != nil {
-			w.cfg.Logger.Warn("published positions are not kept: run tidemark setup, or set published.table to \"\"",
-				"table", w.cfg.Published.Table, "reason", server.OneLine(err))
 			return nil, nil
 		}
 		all[i] = k
 	}
 	return all, nil
+}
+
+// sayUnkept says once that positions are not kept, and that this is over.
+func (w *warden) sayUnkept(err error) {
+	reason := ""
+	if err != nil {
+		reason = server.OneLine(err)
+	}
+	was := w.unkept
+	w.unkept = reason
+	switch {
+	case reason == was:
+	case reason == "":
+		w.cfg.Logger.Info("published positions are kept again", "table", w.cfg.Published.Table)
+	default:
+		w.cfg.Logger.Warn("published positions are not kept: run tidemark setup, or set published.table to \"\"",
+			"table", w.cfg.Published.Table, "reason", reason)
+	}
+}
+
+// enrolled tells of each stream whether its position is kept.
+func (w *warden) enrolled() []bool {
+	enrolled := make([]bool, len(w.streams))
+	for i, s := range w.streams {
+		enrolled[i] = s.nonce.Load() != nil
+	}
+	return enrolled
 }
 
 func equalTargets(a, b *footing) bool {

@@ -35,6 +35,7 @@ type warden struct {
 	reviewed time.Time
 	healthy  bool
 	missing  map[missingWriter]bool // at the last look
+	unkept   string                 // why positions are not kept, as it was said
 }
 
 func (w *warden) run(ctx context.Context) error {
@@ -164,6 +165,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 	if err != nil {
 		return err
 	}
+	g.enrolled = w.enrolled()
 	if err := w.lay(g); err != nil {
 		return err
 	}
