@@ -108,7 +108,7 @@ func TestSimulationFinds(t *testing.T) {
 		steps int
 	}{
 		"no gate":                                     {wrong: noGate, begin: simBegin{warm: warm}, steps: 400},
-		"confirmed on receipt, RULES 2":               {wrong: confirmedOnReceipt, begin: simBegin{mix: joining, warm: warm}, steps: 1200},
+		"confirmed on receipt, RULES 2":               {wrong: confirmedOnReceipt, begin: simBegin{mix: joining, warm: warm}, steps: 400},
 		"own position at once, RULES 16":              {wrong: ownAtOnce, begin: simBegin{mix: joining}, steps: 400},
 		"drawn before registered, RULES 15":           {wrong: unregistered, steps: 400},
 		"done before it is on disk, RULES 17":         {wrong: notFlushed, begin: simBegin{warm: warm}, steps: 400},
@@ -164,7 +164,7 @@ func (b simBegin) hold(t *testing.T, wrong simWrong, scripts uint64, steps int) 
 // above, that confirms on receipt, misses. RULES 2.
 func TestSimulationOfASlotThatSendsAgain(t *testing.T) {
 	t.Parallel()
-	simBegin{mix: joining, warm: warm}.hold(t, onlyResumed, 350, 1200)
+	simBegin{mix: joining, warm: warm}.hold(t, onlyResumed, 900, 400)
 }
 
 // broken says what goes wrong in one script.
