@@ -159,9 +159,10 @@ func (b simBegin) hold(t *testing.T, wrong simWrong, scripts uint64, steps int) 
 	}
 }
 
-// What is confirmed below whatever is pending at the gate comes again: nothing is
-// missed then though nobody asks for registrations under way, which the control
-// above, that confirms on receipt, misses. RULES 2.
+// What is confirmed below whatever is pending at the gate comes again: in the
+// same scripts nothing is missed then, though nobody asks for registrations
+// under way, which the control above, that confirms on receipt, misses. (In
+// longer ones something is, without that question: it is needed too.) RULES 2.
 func TestSimulationOfASlotThatSendsAgain(t *testing.T) {
 	t.Parallel()
 	simBegin{mix: joining, warm: warm}.hold(t, onlyResumed, 900, 400)
