@@ -159,7 +159,7 @@ func (w *watch) look(ctx context.Context, last fence.Condition) (fence.Condition
 	defer cancel()
 	now := time.Now()
 	for _, p := range w.posts {
-		p.before = p.life.position()
+		p.before = p.life.ask()
 	}
 	if w.quiet(last) {
 		results, err := w.prober.Peek(ctx, now)
@@ -206,6 +206,7 @@ func (w *watch) news(results []fence.Result) bool {
 func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
 	for i, r := range results {
 		p := w.posts[i]
+		p.life.goesOn()
 		if p.stream.announced() {
 			p.life.drawn(r.Reading.Last, now)
 			continue
@@ -269,6 +270,7 @@ func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now ti
 			return false, false, err
 		}
 	}
+	p.life.goesOn()
 	if p.stream.announced() {
 		p.life.drawn(r.Last, now)
 		p.stream.update(func(c *condition) { c.lost = "" })

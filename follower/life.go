@@ -54,6 +54,7 @@ type life struct {
 		holders    []fence.Holder
 		heldBy     []Holder
 		audit      audit
+		suspicion  suspicion
 		unreported delays
 		// floor: rows up to it were there before anybody followed the stream;
 		// -1 while unknown.

@@ -81,12 +81,10 @@ func (l *life) report(at time.Time) {
 // look: ids are missing below what was observed. One goroutine calls it.
 func (l *life) visible(commits []gate.Commit, stream int, seen pglogrepl.LSN, now time.Time, readers *readers) (look bool) {
 	l.events, l.xids = l.events[:0], l.xids[:0]
-	late := l.of.late.Load()
 	for i := range commits {
 		l.take(&commits[i], stream)
 	}
-	// A late row may mean that the ids have started over, which a probe shows.
-	look = l.of.late.Load() != late
+	look = l.suspects()
 	b := batch{events: l.events, xids: l.xids, end: commits[len(commits)-1].End, seen: seen, at: now}
 	switch {
 	case len(l.events) == 0:
@@ -179,10 +177,9 @@ func (l *life) inspect(c *gate.Commit, r *gate.Run) {
 	late := l.mu.audit.late(s.inward(r.From), c.End)
 	l.mu.Unlock()
 	if late && !l.isOver() { // the next life's rows are no news to this one's promises
-		s.late.Add(uint64(r.Rows))
-		s.log.Error("late row: it was committed below a position already published; was its id written by hand, or its sequence set back or given a CACHE?",
-			"table", s.cfg.Tables[r.Table].Name, "id", r.From, "xid", c.XID, "writer", r.Writer, "rows", r.Rows)
-		s.tell()
+		l.suspect(lateRow{
+			table: s.cfg.Tables[r.Table].Name, writer: r.Writer, id: r.From, rows: uint64(r.Rows), xid: c.XID,
+		})
 	}
 }
 

@@ -31,6 +31,31 @@ func TestASequenceThatIsSetBackIsReadAnew(t *testing.T) {
 	}
 }
 
+// Rows that are there at once when ids have started over come through the slot
+// before anybody has looked at the sequence: they are not late, for the epoch is
+// another.
+func TestRowsOfIdsThatStartedOverAreNotLate(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	_, s := b.follow(eventsConfig(b.url))
+	b.following(s)
+	b.streaming()
+	for range 10 {
+		b.exec("INSERT INTO events (instance_name) SELECT 'old' FROM generate_series(1, 100)")
+		b.reach(s, 100)
+		b.await(s, "the rows through the slot", func(st follower.Status) bool { return st.Writers["old"] == 100 })
+		old := s.Epoch()
+		b.exec("TRUNCATE events RESTART IDENTITY; INSERT INTO events (instance_name) VALUES ('new')")
+		b.await(s, "another epoch", func(st follower.Status) bool { return st.Known && st.Epoch != old })
+		b.reach(s, 1)
+		b.exec("TRUNCATE events RESTART IDENTITY")
+		b.await(s, "nothing", func(st follower.Status) bool { return st.Known && st.Position == 0 })
+	}
+	if st := s.Status(); st.LateRows != 0 {
+		t.Errorf("%d late rows", st.LateRows)
+	}
+}
+
 // The positions of an announced stream come through the slot alone.
 func TestAnAnnouncedSequenceThatIsSetBack(t *testing.T) {
 	t.Parallel()
