@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -44,6 +45,7 @@ type reader struct {
 	told   *announcing // nil: no stream is announced
 	front  *pgproto3.Frontend
 	conn   net.Conn
+	socket syscall.RawConn // nil: there is none
 
 	sent   int64 // when the server sent what is being read, as it tells time
 	open   bool  // between Begin and Commit
@@ -59,7 +61,7 @@ func newReader(s *session, dec *decoder.Decoder) *reader {
 	now := time.Now()
 	r := &reader{
 		session: s, dec: dec, binder: newBinder(s.Routes),
-		front: s.repl.Frontend(), conn: s.repl.Conn(), heard: now, replied: now,
+		front: s.repl.Frontend(), conn: s.repl.Conn(), socket: rawOf(s.repl.Conn()), heard: now, replied: now,
 	}
 	if s.Positions != nil {
 		r.told = &announcing{Positions: *s.Positions}
@@ -110,8 +112,7 @@ func (r *reader) next(ctx context.Context) error {
 			return err
 		}
 		if r.front.ReadBufferLen() == 0 {
-			r.gather()
-			return nil
+			return r.gather()
 		}
 	}
 	return nil
@@ -121,13 +122,20 @@ func (r *reader) next(ctx context.Context) error {
 // one. The server sends each by itself, and a reader that sleeps in between is
 // woken for each: that costs many times what decoding costs, and costs the
 // server too.
-func (r *reader) gather() {
+func (r *reader) gather() error {
+	pause := time.Duration(0)
 	switch {
 	case r.pipe.backlog.Load():
-		time.Sleep(gatherBacklog)
+		pause = gatherBacklog
 	case r.pipe.crowded.Load():
-		time.Sleep(gatherCrowd)
+		pause = gatherCrowd
+	default:
+		return nil
 	}
+	if err := hush(r.socket, pause); err != nil {
+		return fmt.Errorf("read slot %q: %w", r.Slot.Name, err)
+	}
+	return nil
 }
 
 func (r *reader) message(ctx context.Context, msg pgproto3.BackendMessage) error {

@@ -40,10 +40,15 @@ func processor() string {
 	return "unknown processor"
 }
 
-func kernel() string {
-	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return ""
+// kernel is Linux's version, and how its TCP controls congestion: that decides
+// what small messages cost.
+func kernel() (text string) {
+	for _, part := range []struct{ before, file string }{
+		{", kernel ", "kernel/osrelease"}, {", TCP ", "net/ipv4/tcp_congestion_control"},
+	} {
+		if found, err := os.ReadFile("/proc/sys/" + part.file); err == nil {
+			text += part.before + strings.TrimSpace(string(found))
+		}
 	}
-	return ", kernel " + strings.TrimSpace(string(text))
+	return text
 }

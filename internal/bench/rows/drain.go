@@ -74,7 +74,9 @@ const drainNote = "The server sends each message by itself and decodes on one co
 	"pg_recvlogical, which does nothing with what it gets, is no upper limit. Tidemark lets messages gather for a millisecond " +
 	"while it reads a backlog, and then waits for the server alone. The limit is the server's processor time for a row: where " +
 	"that, times the rate, is a whole core, the walsender is never idle, and no reader can be faster. The pglogrepl loop is near " +
-	"that limit too, for the price of several times the reader's processor time: hence no more than that between the two."
+	"that limit too, for the price of several times the reader's processor time: hence no more than that between the two. What " +
+	"a send costs the server is up to the kernel's TCP: with BBR, which paces, messages often leave together, with CUBIC nearly " +
+	"each is a packet of its own; for all readers alike, runs differ by a factor of two for this alone."
 
 const skipNote = "Skip-ahead (row 3 of the targets) passes the backlog inside the server, with `pg_replication_slot_advance`, twice, " +
 	"and is done when a row written afterwards has come through the slot. The " +
