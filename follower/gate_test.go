@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
 // hang inserts a row whose commit waits for a synchronous standby that does
@@ -16,7 +17,7 @@ func (b *bed) hang() (id int64, done chan struct{}) {
 	b.exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	b.exec("SELECT pg_reload_conf()")
 	conn := b.connect()
-	b.until("the setting is in force", "SELECT setting = 'nobody' FROM pg_settings WHERE name = 'synchronous_standby_names'")
+	pgtest.AwaitCommitsWait(b.t, b.url)
 	done = make(chan struct{})
 	go func() {
 		defer close(done)

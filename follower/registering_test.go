@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
 // registerHanging has a writer register whose commit waits for a standby: it is
@@ -17,7 +18,7 @@ func (b *bed) registerHanging(writer string, at int64) (done chan struct{}) {
 	b.exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	b.exec("SELECT pg_reload_conf()")
 	conn := b.connect()
-	b.until("the setting is in force", "SELECT setting = 'nobody' FROM pg_settings WHERE name = 'synchronous_standby_names'")
+	pgtest.AwaitCommitsWait(b.t, b.url)
 	done = make(chan struct{})
 	go func() {
 		defer close(done)

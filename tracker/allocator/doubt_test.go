@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
 // RULES 19: the client gives up at COMMIT, and the backend, which was stopped,
@@ -80,6 +82,7 @@ func TestTerminatedAtCommit(t *testing.T) {
 	if err := s.cluster.SetSettings(t.Context(), map[string]string{"synchronous_standby_names": "nobody"}); err != nil {
 		t.Fatal(err)
 	}
+	pgtest.AwaitCommitsWait(t, s.cluster.URL("", ""))
 	done := make(chan error)
 	go func() { done <- tx.Commit(context.Background()) }()
 	s.await("the commit waits", func() bool {

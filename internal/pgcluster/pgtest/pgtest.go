@@ -21,9 +21,9 @@ const EnvMajors = "TIDEMARK_TEST_PG"
 // shortly bounds what should take a moment on a healthy machine.
 const shortly = 60 * time.Second
 
-// replayPause is the time between looks at a standby, which tells nobody how
+// lookPause is the time between looks at what tells nobody how
 // far it has come.
-const replayPause = 5 * time.Millisecond
+const lookPause = 5 * time.Millisecond
 
 // Option changes how a cluster is made.
 type Option func(*pgcluster.Options)
@@ -137,6 +137,47 @@ func Exec(t testing.TB, conn *pgx.Conn, sql ...string) {
 	}
 }
 
+// AwaitCommitsWait returns once commits wait for synchronous_standby_names, of
+// which no standby answers. That sessions see the setting does not say so: the
+// checkpointer has to have read it too
+// (https://github.com/postgres/postgres/blob/REL_18_0/src/backend/replication/syncrep.c,
+// SyncRepUpdateSyncStandbysDefined). It commits messages to nobody until one waits.
+func AwaitCommitsWait(t testing.TB, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), shortly)
+	defer cancel()
+	probe, watch := ConnectURL(t, url), ConnectURL(t, url)
+	for !commitWaits(ctx, t, probe, watch) {
+	}
+}
+
+func commitWaits(ctx context.Context, t testing.TB, probe, watch *pgx.Conn) (waits bool) {
+	t.Helper()
+	committed := make(chan error, 1)
+	go func() {
+		_, err := probe.Exec(ctx, "SELECT pg_logical_emit_message(true, 'probe', '')")
+		committed <- err
+	}()
+	tick := time.NewTicker(lookPause)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-committed:
+			if err != nil {
+				t.Fatalf("commit, to see whether it waits for a standby: %v", err)
+			}
+			return waits
+		case <-tick.C:
+		}
+		const cancel = "SELECT count(pg_cancel_backend(pid)) > 0 FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'SyncRep'"
+		var now bool
+		if err := watch.QueryRow(ctx, cancel, int32(probe.PgConn().PID())).Scan(&now); err != nil {
+			t.Fatalf("see whether a commit waits for a standby: %v", err)
+		}
+		waits = waits || now
+	}
+}
+
 // AwaitReplay returns once the standby has replayed everything that the
 // primary had written when it was called.
 func AwaitReplay(t testing.TB, primary, standby *pgcluster.Cluster) {
@@ -149,7 +190,7 @@ func AwaitReplay(t testing.TB, primary, standby *pgcluster.Cluster) {
 		t.Fatalf("ask the primary for its WAL: %v", err)
 	}
 	conn := Connect(t, standby)
-	for replayed := false; !replayed; time.Sleep(replayPause) {
+	for replayed := false; !replayed; time.Sleep(lookPause) {
 		err := conn.QueryRow(ctx, "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", target).Scan(&replayed)
 		if err != nil {
 			t.Fatalf("wait for the standby to replay %s: %v", target, err)
