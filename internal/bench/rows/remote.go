@@ -31,8 +31,8 @@ func remote() contest.Comparison {
 		Chart:   contest.Chart{},
 		Targets: []contest.Target{{Text: "p99 ≤ 250 ms", Of: "10,000 readers", Metric: "p99", AtMost: 250}},
 		Notes: []string{
-			"The daemon wakes each client at most once in 20 µs times their number, 0.2 s for 10,000, so that they cost it no " +
-				"more than half a core; what a client costs is the call that writes to it. Daemon, readers and server share the " +
+			"The daemon wakes each client at most once in 18 µs times their number, 0.18 s for 10,000, so that they cost it no " +
+				"more than one core; what a client costs is the call that writes to it. Daemon, readers and server share the " +
 				"machine: on two cores, the readers' process takes most of the other one.",
 		},
 		Prepare: prepareRemote,
