@@ -18,6 +18,7 @@ type Relay struct {
 
 	mu     sync.Mutex // protects what follows
 	choose func() string
+	sort   func(first []byte) string
 	made   map[string]int // connections, by the server's address
 	conns  map[net.Conn]bool
 }
@@ -47,6 +48,15 @@ func (r *Relay) Address() string { return r.listener.Addr().String() }
 func (r *Relay) Lead(choose func() string) {
 	r.mu.Lock()
 	r.choose = choose
+	r.mu.Unlock()
+	r.Cut()
+}
+
+// Sort has connections go, from now on, where the first bytes of the client
+// say, and cuts those there are.
+func (r *Relay) Sort(choose func(first []byte) string) {
+	r.mu.Lock()
+	r.sort = choose
 	r.mu.Unlock()
 	r.Cut()
 }
@@ -93,21 +103,56 @@ func (r *Relay) accept() {
 		if err != nil {
 			return // closed
 		}
-		server, err := net.Dial("tcp", r.next())
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		r.keep(client, server)
-		r.passing.Go(func() { r.pass(&r.Up, server, client) })
-		r.passing.Go(func() { r.pass(&r.Down, client, server) })
+		r.keep(client)
+		r.passing.Go(func() { r.lead(client) })
 	}
 }
 
-func (r *Relay) next() string {
+// lead connects a client to its server.
+func (r *Relay) lead(client net.Conn) {
+	first, err := r.first(client)
+	if err != nil {
+		r.drop(client)
+		return
+	}
+	server, err := net.Dial("tcp", r.next(first))
+	if err != nil {
+		r.drop(client)
+		return
+	}
+	r.keep(server)
+	if _, err := server.Write(first); err != nil {
+		r.drop(client)
+		r.drop(server)
+		return
+	}
+	r.passing.Go(func() { r.pass(&r.Up, server, client) })
+	r.passing.Go(func() { r.pass(&r.Down, client, server) })
+}
+
+// first is what the client says before it is known where it goes: nothing
+// where that does not matter.
+func (r *Relay) first(client net.Conn) ([]byte, error) {
+	r.mu.Lock()
+	matters := r.sort != nil
+	r.mu.Unlock()
+	if !matters {
+		return nil, nil
+	}
+	buf := make([]byte, 4<<10)
+	n, err := client.Read(buf)
+	return buf[:n], err
+}
+
+func (r *Relay) next(first []byte) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	server := r.choose()
+	server := ""
+	if r.sort != nil {
+		server = r.sort(first)
+	} else {
+		server = r.choose()
+	}
 	r.made[server]++
 	return server
 }
