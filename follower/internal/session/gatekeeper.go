@@ -12,10 +12,8 @@ import (
 )
 
 const (
-	// crowd is the batch size beyond which the gate pauses, to take more at
-	// once the next time: a statement for each commit would cost the writers.
-	crowd = 4
-	// crowdPause is that pause.
+	// crowdPause is for how long the gate pauses where commits come in crowds,
+	// to take more at once the next time.
 	crowdPause = 2 * time.Millisecond
 	// backlogPause is the pause while a backlog is read: nobody notices it
 	// there, and a statement for every few commits would slow the walsender.
@@ -32,8 +30,9 @@ const (
 // gatekeeper owns the SQL session: it finds out which commits are visible.
 type gatekeeper struct {
 	*session
-	cleared []gate.Commit
-	checked time.Time
+	cleared  []gate.Commit
+	checked  time.Time
+	crowding crowding
 }
 
 func (g *gatekeeper) run(ctx context.Context) error {
@@ -64,12 +63,13 @@ func (g *gatekeeper) drain(ctx context.Context, timer *time.Timer) error {
 		if err != nil {
 			return err
 		}
-		g.pipe.crowded.Store(n > crowd)
+		crowded := g.crowding.saw(n, time.Now())
+		g.pipe.crowded.Store(crowded)
 		pause := time.Duration(0)
 		switch {
 		case n > 0 && g.pipe.backlog.Load():
 			pause, again = backlogPause, againFirst
-		case n > crowd:
+		case n > 0 && crowded:
 			pause, again = crowdPause, againFirst
 		case n > 0:
 			again = againFirst

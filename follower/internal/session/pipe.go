@@ -26,7 +26,7 @@ type pipe struct {
 		spare    [][]gate.Run
 	}
 	backlog atomic.Bool // what is read now was committed long before it was sent
-	crowded atomic.Bool // the gate passed a crowd the last time it looked
+	crowded atomic.Bool // commits come in crowds
 
 	wake   chan struct{} // the queue was empty and is not any more
 	roomy  chan struct{} // the queue was full and is not any more
