@@ -42,6 +42,9 @@ func throughput() contest.Comparison {
 			"Writers, reader and server share the cores of one machine: where those are the limit and not the disk, whatever a " +
 				"reader does is taken from the writers, and so is what the walsender does for any slot consumer. When commits come " +
 				"in crowds Tidemark reads once in 0.5 ms and takes one snapshot in 2 ms; pg_recvlogical is woken for each message.",
+			"NOTIFY holds one lock of the server from before the commit's flush to its end, so commits are flushed one by one: how " +
+				"many times slower that is depends on how long the disk takes to flush. What is reached where nobody reads is the " +
+				"limit of that ratio for every reader.",
 		},
 		Prepare: prepareThroughput,
 	}
