@@ -2,7 +2,6 @@ package remote_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/follower/remote"
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 	"github.com/tidemark-pg/tidemark/internal/web"
 	"github.com/tidemark-pg/tidemark/internal/web/webtest"
 )
@@ -158,58 +158,15 @@ func move(s *webtest.Stream, epoch string, position int64, writers map[string]in
 	})
 }
 
-// pipeListener accepts what its dial method made: connections without sockets,
-// so that a bubble's clock can run.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	select {
-	case <-l.closed:
-	default:
-		close(l.closed)
-	}
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
 // pipes is a client whose connections go to listeners by host name.
-func pipes(t *testing.T, to map[string]*pipeListener) *http.Client {
+func pipes(t *testing.T, to map[string]*nettest.Pipes) *http.Client {
 	t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
 		}
-		return to[host].dial(ctx, network, address)
+		return to[host].Dial(ctx, network, address)
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}

@@ -13,20 +13,21 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/follower/remote"
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 	"github.com/tidemark-pg/tidemark/internal/web"
 	"github.com/tidemark-pg/tidemark/internal/web/webtest"
 )
 
 // raw serves a handler within a bubble and records when events were asked for.
 type raw struct {
-	*pipeListener
+	*nettest.Pipes
 	mu   sync.Mutex
 	asks []time.Duration // since it began
 }
 
 func serveRaw(t *testing.T, events http.HandlerFunc) *raw {
 	t.Helper()
-	r, begun := &raw{pipeListener: newPipeListener()}, time.Now()
+	r, begun := &raw{Pipes: nettest.NewPipes()}, time.Now()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !strings.HasPrefix(req.URL.Path, "/v1/events") {
 			http.Error(w, "not now", http.StatusServiceUnavailable)
@@ -72,7 +73,7 @@ func rest(req *http.Request, d time.Duration) {
 	}
 }
 
-func followPipes(t *testing.T, to map[string]*pipeListener, hosts ...string) *remote.Stream {
+func followPipes(t *testing.T, to map[string]*nettest.Pipes, hosts ...string) *remote.Stream {
 	t.Helper()
 	cfg := remote.Config{Streams: []string{"events"}, HTTPClient: pipes(t, to)}
 	for _, h := range hosts {
@@ -93,7 +94,7 @@ func TestSilence(t *testing.T) {
 			}
 			<-req.Context().Done()
 		})
-		s := followPipes(t, map[string]*pipeListener{"a": r.pipeListener}, "a")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": r.Pipes}, "a")
 		time.Sleep(20*39*time.Second + 39*time.Second)
 		if n := len(r.asked()); n != 1 {
 			t.Fatalf("%d connections", n)
@@ -109,11 +110,11 @@ func TestSilence(t *testing.T) {
 // A real server's heartbeats are enough.
 func TestQuietDaemonIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln, source := newPipeListener(), webtest.NewSource("events")
+		ln, source := nettest.NewPipes(), webtest.NewSource("events")
 		d := &daemon{t: t, cfg: web.Config{Source: source}}
 		d.startOn(ln)
 		t.Cleanup(func() { d.stop() })
-		s := followPipes(t, map[string]*pipeListener{"a": ln}, "a")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": ln}, "a")
 		states := 0
 		defer s.Watch(func() {
 			if s.Status().State == follower.StateReconnecting {
@@ -137,12 +138,12 @@ func TestQuietDaemonIsKept(t *testing.T) {
 // as soon as there is news.
 func TestLookIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln, source := newPipeListener(), webtest.NewSource("events")
+		ln, source := nettest.NewPipes(), webtest.NewSource("events")
 		d := &daemon{t: t, cfg: web.Config{Source: source}}
 		source[0].Update(func(st *follower.Status) { st.Known, st.State = false, follower.StateStarting })
 		d.startOn(ln)
 		t.Cleanup(func() { d.stop() })
-		s := followPipes(t, map[string]*pipeListener{"a": ln}, "a")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": ln}, "a")
 		time.Sleep(time.Second)
 		source[0].Update(func(st *follower.Status) { st.Known, st.State = true, follower.StateFollowing })
 		time.Sleep(100 * time.Millisecond)
@@ -168,7 +169,7 @@ func TestLookIsRepeated(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serveRaw(t, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
-		s := followPipes(t, map[string]*pipeListener{"a": r.pipeListener}, "a")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": r.Pipes}, "a")
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		if st := s.Status(); st.State != follower.StateStarting || st.Reason != "" {
@@ -186,7 +187,7 @@ func TestNoAnswer(t *testing.T) {
 func TestBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := serveRaw(t, func(w http.ResponseWriter, _ *http.Request) { write(w, fmt.Sprintf(good, 7)) })
-		followPipes(t, map[string]*pipeListener{"a": r.pipeListener}, "a")
+		followPipes(t, map[string]*nettest.Pipes{"a": r.Pipes}, "a")
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		asks := r.asked()
@@ -207,7 +208,7 @@ func TestRetryIsKept(t *testing.T) {
 			write(w, "retry: 2500\n\n"+fmt.Sprintf(good, 7))
 			rest(req, 30*time.Second)
 		})
-		followPipes(t, map[string]*pipeListener{"a": r.pipeListener}, "a")
+		followPipes(t, map[string]*nettest.Pipes{"a": r.Pipes}, "a")
 		time.Sleep(10 * time.Minute)
 		asks := r.asked()
 		for i := range len(asks) - 1 {
@@ -230,7 +231,7 @@ func TestHopIsQuick(t *testing.T) {
 			write(w, fmt.Sprintf(good, 9))
 			<-req.Context().Done()
 		})
-		s := followPipes(t, map[string]*pipeListener{"a": a.pipeListener, "b": b.pipeListener}, "a", "b")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": a.Pipes, "b": b.Pipes}, "a", "b")
 		time.Sleep(time.Minute)
 		a.refuse()
 		close(lost)
@@ -246,13 +247,13 @@ func TestHopIsQuick(t *testing.T) {
 // announced positions go on.
 func TestStandbyIsLeftForTheOneThatReadsTheSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		says := func(state follower.State) *pipeListener {
+		says := func(state follower.State) *nettest.Pipes {
 			return serveRaw(t, func(w http.ResponseWriter, req *http.Request) {
 				write(w, fmt.Sprintf(good, 7)+fmt.Sprintf("event: state\ndata: {\"stream\":\"events\",\"state\":%q}\n\n", state))
 				<-req.Context().Done()
-			}).pipeListener
+			}).Pipes
 		}
-		s := followPipes(t, map[string]*pipeListener{"a": says(follower.StateStandby), "b": says(follower.StateFollowing)}, "a", "b")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": says(follower.StateStandby), "b": says(follower.StateFollowing)}, "a", "b")
 		synctest.Wait()
 		if st := s.Status(); st.State != follower.StateStandby {
 			t.Fatalf("at first: %+v", st)
@@ -286,7 +287,7 @@ func TestDaemonWithoutServerIsLeft(t *testing.T) {
 			write(w, fmt.Sprintf(good, 9)+state(follower.StateStandby))
 			<-req.Context().Done()
 		})
-		to := map[string]*pipeListener{"a": a.pipeListener, "b": b.pipeListener}
+		to := map[string]*nettest.Pipes{"a": a.Pipes, "b": b.Pipes}
 		s, alone := followPipes(t, to, "a", "b"), followPipes(t, to, "a")
 		time.Sleep(20 * time.Second)
 		close(broken)
@@ -310,11 +311,11 @@ func TestDaemonWithoutServerIsLeft(t *testing.T) {
 // one that is merely behind is not.
 func TestEpochThatReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln, source := newPipeListener(), webtest.NewSource("events")
+		ln, source := nettest.NewPipes(), webtest.NewSource("events")
 		d := &daemon{t: t, cfg: web.Config{Source: source}}
 		d.startOn(ln)
 		t.Cleanup(func() { d.stop() })
-		s := followPipes(t, map[string]*pipeListener{"a": ln}, "a")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": ln}, "a")
 		for i, epoch := range []string{"7/1/0/9.1", "7/1/0/9.1/1", "7/1/0/9.1"} {
 			move(source[0], epoch, int64(i), nil)
 			time.Sleep(time.Second)
@@ -334,9 +335,9 @@ func TestEpochThatReturns(t *testing.T) {
 // Who cannot connect at all says so, and whom it tried.
 func TestUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln := newPipeListener()
+		ln := nettest.NewPipes()
 		_ = ln.Close()
-		s := followPipes(t, map[string]*pipeListener{"a": ln, "b": ln}, "a", "b")
+		s := followPipes(t, map[string]*nettest.Pipes{"a": ln, "b": ln}, "a", "b")
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		st := s.Status()

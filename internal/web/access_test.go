@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 	"github.com/tidemark-pg/tidemark/internal/web"
 )
 
@@ -188,8 +189,8 @@ func TestNoSignOutWithoutSessions(t *testing.T) {
 
 func TestSessionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln := newPipeListener()
-		s := openOn(t, web.Config{TokenFile: tokenFile(t, secret)}, ln, &http.Transport{DialContext: ln.dial}, "events")
+		ln := nettest.NewPipes()
+		s := openOn(t, web.Config{TokenFile: tokenFile(t, secret)}, ln, &http.Transport{DialContext: ln.Dial}, "events")
 		cookie := strings.Split(s.logIn(t, secret).header.Get("Set-Cookie"), ";")[0]
 		for _, step := range []struct {
 			after  time.Duration
@@ -206,8 +207,8 @@ func TestSessionEnds(t *testing.T) {
 // Within a bubble, so that the second between two looks passes at once.
 func TestTokenIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln, file := newPipeListener(), tokenFile(t, secret)
-		s := openOn(t, web.Config{TokenFile: file}, ln, &http.Transport{DialContext: ln.dial}, "events")
+		ln, file := nettest.NewPipes(), tokenFile(t, secret)
+		s := openOn(t, web.Config{TokenFile: file}, ln, &http.Transport{DialContext: ln.Dial}, "events")
 		status := func(token string) int {
 			time.Sleep(2 * time.Second)
 			return s.do(t, "GET", "/v1/streams", header("Authorization", "Bearer "+token)).status
