@@ -291,7 +291,9 @@ func (l *listener) Phase(p session.Phase) {
 		l.cfg.Logger.Info("reading the slot", "slot", l.cfg.Slot.Name)
 	case session.Creating, session.Skipping:
 		l.standby("") // nobody reads it, and loading can take long
-		l.cfg.Logger.Info(p.Detail)
+		if !p.Again {
+			l.cfg.Logger.Info(p.Detail)
+		}
 		l.unread(StateReconnecting, p.Detail)
 	}
 	l.reached.Store(true)

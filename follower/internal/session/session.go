@@ -80,6 +80,8 @@ type Phase struct {
 	Step Step
 	// Detail is one sentence for a person, where there is something to say.
 	Detail string
+	// Again: it says for how long what was told before has lasted.
+	Again bool
 }
 
 // Step is how far a session has come.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -116,28 +114,6 @@ func (s *session) drop(ctx context.Context) error {
 	defer cancel()
 	_, err := s.sql.Exec(ctx, "SELECT pg_drop_replication_slot($1)", s.Slot.Name)
 	return s.explain(ctx, "drop slot", err)
-}
-
-// skip advances the slot beyond all that is on disk. A position needs no
-// history, and the server passes a backlog far faster than it sends it. It
-// also passes what cannot be decoded any more. RULES 10.
-func (s *session) skip(ctx context.Context, lag int64) error {
-	s.Receiver.Phase(Phase{Step: Skipping, Detail: fmt.Sprintf("slot %q skips %d bytes of WAL", s.Slot.Name, lag)})
-	began := time.Now()
-	// Twice: the first time the place from which the server reads goes no
-	// further than the first of the running-xacts records (one in 15 s) that it
-	// passes, and it would decode all that follows once more before it sends
-	// anything. The second time each of them counts.
-	// (LogicalIncreaseRestartDecodingForSlot in PostgreSQL's logical.c.)
-	for range 2 {
-		_, err := s.sql.Exec(ctx, "SELECT pg_replication_slot_advance($1, pg_current_wal_flush_lsn())", s.Slot.Name)
-		// Nothing to skip is no failure: the slot is already there.
-		if err != nil && !strings.Contains(server.OneLine(err), "minimum is") {
-			return s.explain(ctx, "advance slot", err)
-		}
-	}
-	s.Log.Info("slot skipped ahead", "slot", s.Slot.Name, "bytes", lag, "took", time.Since(began).Round(time.Millisecond))
-	return nil
 }
 
 // explain says what was being done to the slot, and who reads it if that is
