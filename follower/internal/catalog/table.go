@@ -196,10 +196,21 @@ func (in *inspection) readable(r *relation, table string, columns []string) Find
 	for _, name := range columns {
 		if c := r.column(name); c != nil && !c.Readable {
 			return unmet(title, "role "+srv.Role+" may not read "+columnTitle(table, name),
-				"GRANT SELECT ON "+r.Display+" TO "+srv.QuotedRole).on(table, name)
+				"GRANT SELECT ("+strings.Join(r.quotedAmong(columns), ", ")+") ON "+r.Display+" TO "+srv.QuotedRole).on(table, name)
 		}
 	}
 	return met(title, "role "+srv.Role)
+}
+
+// quotedAmong are those of columns that the table has, as SQL writes them.
+func (r *relation) quotedAmong(columns []string) []string {
+	var quoted []string
+	for _, name := range columns {
+		if r.column(name) != nil {
+			quoted = append(quoted, quoteIdent(name))
+		}
+	}
+	return quoted
 }
 
 // rowSecurity keeps RULES 22: rows that a policy hides would be skipped.
