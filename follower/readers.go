@@ -250,9 +250,8 @@ func (d *reader) watch(ctx context.Context, g *footing, again *retry) error {
 		return err
 	}
 	defer server.Close(conn)
-	if !id.Same(g.identity) {
-		return fmt.Errorf("it is on system %s, timeline %d, the primary on system %s, timeline %d: it does not show the primary's rows",
-			id.System, id.Timeline, g.identity.System, g.identity.Timeline)
+	if err := stranger(id, g.identity); err != nil {
+		return err
 	}
 	pause := replayFirst
 	for {

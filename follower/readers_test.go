@@ -82,3 +82,44 @@ func TestAStandbyThatIsDownIsLeftOut(t *testing.T) {
 	b.reach(s, id)
 	b.following(s)
 }
+
+// check looks at the standbys too: a preflight that passes and a daemon that
+// publishes nothing would be no preflight.
+func TestCheckLooksAtTheStandbys(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	standby, other := pgtest.Standby(t, b.cluster, "standby"), pgtest.Start(t)
+	gone := pgtest.Standby(t, b.cluster, "gone")
+	b.ok(gone.Kill())
+	check := func(policy follower.ReaderPolicy, readers ...string) []follower.Finding {
+		t.Helper()
+		cfg := eventsConfig(b.url)
+		cfg.Readers, cfg.ReaderPolicy = readers, policy
+		f, err := follower.New(cfg)
+		b.ok(err)
+		all, err := f.Check(t.Context())
+		b.ok(err)
+		var found []follower.Finding
+		for _, one := range all {
+			if strings.HasPrefix(one.Name, "reader 127.0.0.1:") {
+				found = append(found, one)
+			}
+		}
+		if len(found) != len(readers) {
+			t.Fatalf("%d findings about %d readers: %+v", len(found), len(readers), all)
+		}
+		return found
+	}
+	found := check(follower.ReaderHalt, standby.URL("", ""), gone.URL("", ""), b.url, other.URL("", ""))
+	if good := found[0]; !good.OK || good.Fix != "" || good.Detail != "it replays the primary's timeline 1" {
+		t.Errorf("the standby: %+v", good)
+	}
+	for i, words := range []string{"connect", "not in recovery", "does not show the primary's rows"} {
+		if f := found[i+1]; f.OK || !strings.Contains(f.Detail, words) || !strings.Contains(f.Fix, "database.readers") {
+			t.Errorf("%s: %+v", words, f)
+		}
+	}
+	if warning := check(follower.ReaderDrop, gone.URL("", ""))[0]; !warning.OK || warning.Fix == "" {
+		t.Errorf("one that positions go on without: %+v", warning)
+	}
+}

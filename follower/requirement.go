@@ -38,11 +38,12 @@ type Finding struct {
 // configuration, without changing anything. The error is about asking, not
 // about what was found. It may be called at any time; Run is not needed.
 func (f *Follower) Check(ctx context.Context) ([]Finding, error) {
-	conn, _, err := f.dialer.SQL(ctx)
+	conn, primary, err := f.dialer.SQL(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer server.Close(conn)
+	readers := f.checkReaders(ctx, primary)
 	ctx, cancel := context.WithTimeout(ctx, 2*server.Patience)
 	defer cancel()
 	snapshot, err := catalog.Inspect(ctx, conn, f.spec)
@@ -60,7 +61,7 @@ func (f *Follower) Check(ctx context.Context) ([]Finding, error) {
 		}
 		findings = append(findings, found)
 	}
-	return findings, nil
+	return append(findings, readers...), nil
 }
 
 // unmet is the first finding that keeps a follower from starting; nil where
