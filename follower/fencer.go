@@ -209,9 +209,10 @@ func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
 		p.life.goesOn()
 		if p.stream.announced() {
 			p.life.drawn(r.Reading.Last, now)
-			continue
+		} else {
+			p.life.reading(r.Reading.Last, &p.line, nil, now)
 		}
-		p.life.reading(r.Reading.Last, &p.line, nil, now)
+		p.stream.update(func(c *condition) { c.lost = "" }) // a lock may have gone that nothing was drawn behind
 	}
 	return fence.Condition{Aided: w.aided.Load(), Took: 1}
 }
