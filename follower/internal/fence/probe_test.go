@@ -156,6 +156,29 @@ func TestAReplacedSequenceIsNoticed(t *testing.T) {
 	}
 }
 
+// RULES 4: of one sequence is what agrees in both: a number may be given again.
+func TestAReadingIsOfTheSequenceThatWasAskedFor(t *testing.T) {
+	want := Sequence{OID: 5, Filenode: 6}
+	for _, c := range []struct {
+		scans    []Sequence
+		replaced bool
+	}{
+		{[]Sequence{want, want, want}, false},
+		{[]Sequence{{OID: 7, Filenode: 6}}, true},
+		{[]Sequence{{OID: 5, Filenode: 7}}, true},
+		{[]Sequence{want, want, {OID: 7, Filenode: 6}}, true},
+		{[]Sequence{{OID: 7, Filenode: 6}, want}, true},
+	} {
+		r := Result{Err: errNoRow}
+		for _, seq := range c.scans {
+			r.add(want, seq, 10, 100, time.Time{})
+		}
+		if errors.Is(r.Err, ErrReplaced) != c.replaced {
+			t.Errorf("%v: %v", c.scans, r.Err)
+		}
+	}
+}
+
 // RULES 6: a queued AccessExclusiveLock blocks that stream and no other.
 func TestALockedSequenceBlocksNoOther(t *testing.T) {
 	c := pgtest.Start(t)
