@@ -3,10 +3,10 @@ package tail_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
@@ -22,6 +22,7 @@ func TestFailure(t *testing.T) {
 		"ids that start over":                          idsStartOver,
 		"ids that start over before anybody knows":     staleEpoch,
 		"a stored epoch that is over":                  storedEpoch,
+		"an epoch that ends while a page is read":      epochEndsMeanwhile,
 		"another system":                               otherSystem,
 		"another timeline is waited for":               otherTimeline,
 		"a server behind the position is waited for":   serverBehind,
@@ -53,7 +54,9 @@ func (f *fixed) Status() follower.Status {
 
 func (f *fixed) WaitFor(ctx context.Context, t follower.Target) error {
 	switch {
-	case t.Position <= f.position:
+	case t.Epoch != "" && t.Epoch != f.epoch:
+		return &follower.EpochError{Stream: f.Stream.Status().Name, Want: t.Epoch, Have: f.epoch}
+	case max(t.Position, -t.Position) <= max(f.position, -f.position):
 		return nil
 	case t.Position == math.MaxInt64:
 		return f.Stream.WaitFor(ctx, t)
@@ -167,6 +170,21 @@ func storedEpoch(b *bed) {
 	b.equal("same epoch", ids(b.next(t).Rows), "1")
 }
 
+// A page that was read when another epoch had begun may hold its rows.
+func epochEndsMeanwhile(b *bed) {
+	b.exec(two)
+	b.exec(`INSERT INTO a (writer) VALUES ('w')`)
+	s := b.known(b.follow(stream("a"), follower.SlotNone))
+	positions := &fixed{Stream: s, position: 1, epoch: s.Epoch()}
+	t := b.tailOf(tail.Config{Stream: stream("a"), Positions: positions}, func(c *tail.Config) {
+		c.Connect = func(ctx context.Context) (*pgx.Conn, error) {
+			positions.epoch = "another"
+			return pgx.Connect(ctx, b.url)
+		}
+	})
+	b.epochError(b.fails(t))
+}
+
 // RULES 3.
 func otherSystem(b *bed) {
 	b.exec(two)
@@ -175,14 +193,31 @@ func otherSystem(b *bed) {
 	b.contains(b.fails(t), "positions are another server's", "123")
 }
 
-// waits fails unless t finds nothing to read for a moment in which it would.
-func (b *bed) waits(t *tail.Tail) {
+// waits fails unless a tail finds nothing to read, and says why.
+func (b *bed) waits(cfg tail.Config, why string) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()
-	if batch, err := t.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		b.Fatalf("read %v, %v", batch, err)
+	said := false
+	t := b.tailOf(cfg, func(c *tail.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(hearing(func(line string) {
+			if strings.Contains(line, why) {
+				said = true
+				cancel()
+			}
+		}), nil))
+	})
+	if batch, err := t.Next(ctx); !said || !errors.Is(err, context.Canceled) {
+		b.Fatalf("read %v, %v, want it to say %q and try again", batch, err, why)
 	}
+}
+
+// hearing is told of each line of a log.
+type hearing func(line string)
+
+func (h hearing) Write(line []byte) (int, error) {
+	h(string(line))
+	return len(line), nil
 }
 
 // RULES 11: a primary left behind by a failover may be reached too.
@@ -191,7 +226,7 @@ func otherTimeline(b *bed) {
 	b.exec(`INSERT INTO a (writer) VALUES ('w')`)
 	s := b.known(b.follow(stream("a"), follower.SlotNone))
 	positions := &fixed{Stream: s, position: 1, epoch: strings.Replace(s.Epoch(), "/1/", "/2/", 1)}
-	b.waits(b.tailOf(tail.Config{Stream: stream("a"), Positions: positions}, nil))
+	b.waits(tail.Config{Stream: stream("a"), Positions: positions}, "positions come from timeline 2")
 	positions.epoch = s.Epoch()
 	b.equal("same timeline", ids(b.next(b.tailOf(tail.Config{Stream: stream("a"), Positions: positions}, nil)).Rows), "1")
 }
@@ -201,10 +236,9 @@ func serverBehind(b *bed) {
 	b.exec(`INSERT INTO a (writer) VALUES ('w')`)
 	s := b.known(b.follow(stream("a"), follower.SlotNone))
 	positions := &fixed{Stream: s, position: 1, epoch: s.Epoch(), lsn: 1 << 40}
-	t := b.tailOf(tail.Config{Stream: stream("a"), Positions: positions}, nil)
-	b.waits(t)
+	b.waits(tail.Config{Stream: stream("a"), Positions: positions}, "where the position was found")
 	positions.lsn = 0
-	b.equal("caught up", ids(b.next(t).Rows), "1")
+	b.equal("caught up", ids(b.next(b.tailOf(tail.Config{Stream: stream("a"), Positions: positions}, nil)).Rows), "1")
 }
 
 func noPrivilege(b *bed) {

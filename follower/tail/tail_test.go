@@ -22,6 +22,7 @@ func TestReading(t *testing.T) {
 		"an update that draws a new id":                 updateDrawsNewID,
 		"no snapshot is kept between batches":           noSnapshotIsKept,
 		"nothing above the position":                    nothingAboveThePosition,
+		"late commits come in order":                    lateCommitsComeInOrder,
 		"position passes ids that were never written":   positionPassesDeadIDs,
 		"an ascending and a descending stream, a table": signDecides,
 		"partitions, quoted names, small integers":      oddTables,
@@ -124,7 +125,24 @@ func noSnapshotIsKept(b *bed) {
 	b.equal("second", ids(b.next(t).Rows), "2")
 }
 
+// RULES 22: what is there above the position comes later: something below it
+// may be missing.
 func nothingAboveThePosition(b *bed) {
+	b.exec(two)
+	b.exec(`INSERT INTO a (id, writer) SELECT -i, 'w' FROM generate_series(1, 4) i; INSERT INTO a (id, writer) SELECT i, 'w' FROM generate_series(1, 4) i`)
+	cfg := stream("a", "b")
+	s := b.known(b.follow(cfg, follower.SlotNone))
+	for _, descending := range []bool{false, true} {
+		cfg.Descending = descending
+		positions, want := &fixed{Stream: s, position: 2, epoch: s.Epoch()}, "1 2"
+		if descending {
+			positions.position, want = -2, "-1 -2"
+		}
+		b.equal("up to 2", ids(b.next(b.tailOf(tail.Config{Stream: cfg, Positions: positions}, nil)).Rows), want)
+	}
+}
+
+func lateCommitsComeInOrder(b *bed) {
 	b.exec(two)
 	slow, err := b.connect().Begin(b.Context())
 	if err != nil {
