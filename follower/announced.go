@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
 	"github.com/tidemark-pg/tidemark/follower/internal/gate"
+	"github.com/tidemark-pg/tidemark/follower/internal/server"
 	"github.com/tidemark-pg/tidemark/tracker"
 )
 
@@ -125,6 +126,28 @@ func (o loader) writing(ctx context.Context, registering []string) (some bool, e
 		return false, fmt.Errorf("wait for registrations: %w", err)
 	}
 	return some, nil
+}
+
+// published reads what is kept, which is a help and no condition: without a
+// table that can be read the stream goes on without.
+func (o loader) published(ctx context.Context) kept {
+	s, l := o.streams[o.index], o.lives[o.index]
+	if s.nonce.Load() == nil {
+		return kept{} // it keeps none
+	}
+	table, err := o.quotedTable(ctx, o.conn)
+	if err != nil {
+		o.cfg.Logger.Debug("the position that is kept could not be read", "stream", s.name, "reason", server.OneLine(err))
+		return kept{}
+	}
+	var position, lsn int64
+	err = o.conn.QueryRow(ctx, `SELECT position, (lsn - '0/0'::pg_lsn)::int8 FROM `+table+`
+		WHERE stream = $1 AND epoch = $2`, s.name, l.epoch).Scan(&position, &lsn)
+	if err != nil { // another epoch is there, or the table cannot be read
+		o.cfg.Logger.Debug("the position that is kept could not be read", "stream", s.name, "reason", server.OneLine(err))
+		return kept{}
+	}
+	return kept{position: s.inward(position), lsn: pglogrepl.LSN(lsn), valid: true}
 }
 
 // drawn is the sequence's last value.

@@ -9,7 +9,9 @@ import (
 	"github.com/tidemark-pg/tidemark/follower"
 )
 
-const keptSchema = events + `;
+const keptSchema = events + keptTable
+
+const keptTable = `;
 CREATE TABLE tidemark_positions (stream text PRIMARY KEY, position bigint NOT NULL, epoch text NOT NULL, lsn pg_lsn NOT NULL,
 	moved_at timestamptz NOT NULL, sequence_oid oid, sequence_filenode oid, system_identifier text, timeline integer,
 	nonce text, closed boolean)`

@@ -13,6 +13,9 @@ import (
 // tables is what the database is asked for while an announced stream is
 // loaded: a question each.
 type tables interface {
+	// published is the position that the stream was last published at, by
+	// whichever daemon, in this epoch; not valid where none is kept.
+	published(ctx context.Context) kept
 	// drawn is the sequence's last value.
 	drawn(ctx context.Context) (int64, error)
 	// registering lists the transactions that may be writing positions.
@@ -48,6 +51,7 @@ type loading struct {
 // read nor will be decoded: then the minimum counts only up to what had been
 // drawn, and the transactions to wait for are returned.
 func (o loading) first(ctx context.Context) (registering []string, err error) {
+	published := o.from.published(ctx)
 	drawn, err := o.from.drawn(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +60,7 @@ func (o loading) first(ctx context.Context) (registering []string, err error) {
 		return nil, err
 	}
 	o.tracker.Cap(o.of.outward(drawn))
-	if err := o.read(ctx, true); err != nil {
+	if err := o.read(ctx, published, true); err != nil {
 		return nil, err
 	}
 	if len(registering) == 0 {
@@ -92,16 +96,18 @@ func (o loading) second(ctx context.Context, registering []string) error {
 		}
 		sleep(ctx, pause)
 	}
-	if err := o.read(ctx, false); err != nil {
+	if err := o.read(ctx, kept{}, false); err != nil {
 		return err
 	}
 	o.done(drawn)
 	return nil
 }
 
-// read loads the stored positions, and then the rows above the minimum.
-func (o loading) read(ctx context.Context, first bool) error {
+// read loads the stored positions, and then the rows above the minimum, or above
+// what has been published: that has been read before the snapshot was taken.
+func (o loading) read(ctx context.Context, published kept, first bool) error {
 	return o.from.shown(ctx, func() error {
+		o.resume(published)
 		got, err := o.from.positions(ctx)
 		if err != nil {
 			return err
@@ -116,4 +122,19 @@ func (l *life) know(got loaded, first bool) {
 	l.applying.Lock()
 	defer l.applying.Unlock()
 	l.tracker.Apply(l.stored(got, first))
+}
+
+// resume goes on from what was published before: a writer that has registered
+// since with a value from before, an id that is dead and a row that has been
+// deleted would have the position go back. It does not become known by that:
+// after a crash the last moves need not have been kept. RULES 12.
+func (l *life) resume(k kept) {
+	if !k.valid {
+		return
+	}
+	l.mu.Lock()
+	l.mu.lsn = max(l.mu.lsn, k.lsn) // before P moves
+	l.mu.audit.published(k.position, k.lsn)
+	l.mu.Unlock()
+	l.tracker.Settle(l.of.outward(k.position))
 }
