@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
@@ -16,9 +17,9 @@ import (
 // passed their position again, take it over from there. RULES 11.
 
 // startedOver begins a new epoch of a stream where its ids have started over:
-// back tells that the sequence, which stands at last, says so; otherwise the
-// table of kept positions may.
-func (w *watch) startedOver(ctx context.Context, p *watched, last int64, back bool) error {
+// back tells that the sequence, which stood at last when the WAL stood at drawn,
+// says so; otherwise the table of kept positions may.
+func (w *watch) startedOver(ctx context.Context, p *watched, last int64, drawn pglogrepl.LSN, back bool) error {
 	s := p.stream
 	if own := s.nonce.Load(); own != nil {
 		nonce, err := w.agreed(ctx, p.index, *own, back)
@@ -41,7 +42,7 @@ func (w *watch) startedOver(ctx context.Context, p *watched, last int64, back bo
 		w.cfg.Logger.Error("the epoch has changed: positions of the old one mean nothing any more",
 			"stream", s.name, "was", was, "is", is, "position", s.CurrentToken())
 	}
-	if err := s.startOver(is, last); err != nil {
+	if err := s.startOver(is, last, drawn); err != nil {
 		return err
 	}
 	w.counts.resyncs.Add(1)
@@ -97,7 +98,7 @@ func (w *watch) agreeIn(ctx context.Context, tx pgx.Tx, i int, own string, back 
 	case row.nonce != own:
 		own = row.nonce
 	case back:
-		own, anew = newNonce(), ", position = 0, closed = false"
+		own, anew = newNonce(), ", position = 0, lsn = pg_current_wal_insert_lsn(), closed = false"
 	}
 	_, err = tx.Exec(ctx, `UPDATE `+table+` SET nonce = $2, epoch = $3`+anew+` WHERE stream = $1`, s.name, own, w.epochWith(g, i, &own))
 	return own, err

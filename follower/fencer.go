@@ -267,7 +267,7 @@ func (w *watch) blocked(p *watched, err error) {
 func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now time.Time) (moved, unsettled bool, err error) {
 	// RULES 4: the sequence stands below ids that were published.
 	if back := r.Last < p.before; p.stream.disowned.Swap(false) || back {
-		if err := w.startedOver(ctx, p, r.Last, back); err != nil {
+		if err := w.startedOver(ctx, p, r.Last, r.Drawn, back); err != nil {
 			return false, false, err
 		}
 	}

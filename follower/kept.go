@@ -18,8 +18,8 @@ import (
 
 // kept is what the published table holds of one stream from an earlier life.
 type kept struct {
-	position int64 // away from zero
-	lsn      pglogrepl.LSN
+	position int64         // away from zero
+	lsn      pglogrepl.LSN // that covers it, or where the ids started over
 	closed   bool
 	valid    bool
 }
@@ -129,7 +129,9 @@ func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err erro
 		if row, err = readKept(ctx, tx, table, s.name); err != nil {
 			return err
 		}
-		k = row.judge(s, g, t, last)
+		if k, err = row.recalled(ctx, tx, row.judge(s, g, t, last)); err != nil {
+			return err
+		}
 		nonce := newNonce()
 		if k.valid && row.timeline == g.identity.Timeline && row.nonce != "" && g.epoch.Rewinds == 0 {
 			nonce = row.nonce
@@ -190,6 +192,18 @@ func readKept(ctx context.Context, tx pgx.Tx, table, stream string) (keptRow, er
 func (r keptRow) judge(s *Stream, g *footing, t fence.Target, last int64) kept {
 	p := s.inward(r.position)
 	return kept{position: p, lsn: pglogrepl.LSN(r.lsn), closed: r.closed, valid: r.there && r.isOf(g, t) && p >= 0 && p <= last}
+}
+
+// recalled is what was judged; of ids that have started over since, where the WAL
+// stands now: what the slot still holds of the old ones says nothing of these.
+func (r keptRow) recalled(ctx context.Context, tx pgx.Tx, k kept) (kept, error) {
+	if k.valid || r.nonce == "" {
+		return k, nil
+	}
+	var now int64
+	err := tx.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").Scan(&now)
+	k.lsn = pglogrepl.LSN(now)
+	return k, err
 }
 
 // isOf reports whether the row is of this database system and this sequence.

@@ -21,6 +21,10 @@ type life struct {
 	of      *Stream
 	tracker *tracker.Tracker
 	epoch   string
+	// born is where the WAL stood when the ids started over, or when what is
+	// kept was published: rows of commits up to there may bear ids that have
+	// been drawn anew since, and say nothing.
+	born pglogrepl.LSN
 	// known is closed when the first fence is done: from then on the position
 	// covers every position published before.
 	known     chan struct{}

@@ -149,6 +149,9 @@ func (l *life) take(c *gate.Commit, stream int) {
 		switch r.Verb {
 		case gate.Inserted:
 			l.inspect(c, r)
+			if c.End <= l.born {
+				continue
+			}
 			newest = max(newest, l.of.inward(r.To))
 		case gate.Announced:
 			verb = tracker.VerbAnnounce
@@ -217,12 +220,13 @@ func (l *life) drawn(last int64, at time.Time) {
 
 // startOver begins another life: the history of the primary has changed, or the
 // ids have started over. Waiters that named the old epoch fail at once.
-// Rows above floor belong to it.
-func (s *Stream) startOver(epoch string, floor int64) error {
+// Rows above floor belong to it, and those of commits that end beyond born.
+func (s *Stream) startOver(epoch string, floor int64, born pglogrepl.LSN) error {
 	next, err := newLife(s, epoch, floor)
 	if err != nil {
 		return err
 	}
+	next.born, next.mu.lsn = born, born // what is kept has an LSN from the first moment on
 	s.audience.Enter(next.tracker)
 	old := s.life.Swap(next)
 	old.end()

@@ -148,7 +148,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 		if e == before.epoch && id.Insert < flushed {
 			e.Rewinds = before.epoch.Rewinds + 1
 			w.cfg.Logger.Error("the server's WAL stands behind a published position: it was restored from an earlier state; a new epoch begins",
-				"wal", id.Insert, "published", flushed)
+				"wal", id.Insert.String(), "published", flushed.String())
 		}
 	}
 	passed := w.passed.Load()
@@ -166,7 +166,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 		return err
 	}
 	g.enrolled = w.enrolled()
-	if err := w.lay(g); err != nil {
+	if err := w.lay(g, kept); err != nil {
 		return err
 	}
 	w.serveKept(g, kept)
@@ -198,11 +198,11 @@ func (w *warden) epoch(ctx context.Context, id server.Identity, before *footing)
 }
 
 // lay tells the streams what the new footing means to them, and then the loops.
-func (w *warden) lay(g *footing) error {
+func (w *warden) lay(g *footing, all []kept) error {
 	var problems error
 	w.healthy = true
 	for i, s := range w.streams {
-		if err := w.begin(g, i); err != nil {
+		if err := w.begin(g, i, bornAt(all, i)); err != nil {
 			problems = errors.Join(problems, err)
 		}
 		reason := g.problem(i)
@@ -217,8 +217,16 @@ func (w *warden) lay(g *footing) error {
 	return nil
 }
 
+// bornAt is the WAL position that is kept with stream i; 0 where none is.
+func bornAt(all []kept, i int) pglogrepl.LSN {
+	if all == nil {
+		return 0
+	}
+	return all[i].lsn
+}
+
 // begin gives stream i the life that the footing calls for.
-func (w *warden) begin(g *footing, i int) error {
+func (w *warden) begin(g *footing, i int, born pglogrepl.LSN) error {
 	s := w.streams[i]
 	if g.catalog.Streams[i].SequenceOID == 0 {
 		return nil // it keeps what it had, until there is a sequence again
@@ -232,7 +240,7 @@ func (w *warden) begin(g *footing, i int) error {
 			"stream", s.name, "was", have, "is", want, "position", s.CurrentToken())
 		w.counts.resyncs.Add(1)
 	}
-	return s.startOver(want, w.floorOf(g, i, have))
+	return s.startOver(want, w.floorOf(g, i, have), born)
 }
 
 // floorOf is the id from which on rows are news in the next life of stream i:
