@@ -286,7 +286,7 @@ func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now ti
 	case p.life.position() >= r.Last:
 		// Nothing was ever drawn, or all of it has come through the slot: no
 		// later fence would say more.
-		p.life.become()
+		p.life.becomeAt(r.Seen)
 	}
 	moved = moved || p.life.position() != p.before
 	unsettled = p.life.reading(r.Last, &p.line, r.Holders, now) || !p.life.isKnown()

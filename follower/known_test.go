@@ -28,3 +28,15 @@ func TestRowsFromTheFirstOnNeedNoFence(t *testing.T) {
 	b.reach(s, newest)
 	b.ok(holder.Rollback(t.Context()))
 }
+
+// A position has an LSN as soon as it is known, that of an empty stream too: it
+// tells whether a standby is far enough for it.
+func TestThePositionOfAnEmptyStreamHasAnLSN(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	_, s := b.follow(eventsConfig(b.url))
+	st := b.await(s, "a position", func(st follower.Status) bool { return st.Known })
+	if st.Position != 0 || st.LSN == 0 {
+		t.Errorf("position %d at %s", st.Position, st.LSN)
+	}
+}

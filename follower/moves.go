@@ -43,6 +43,17 @@ func (l *life) become() {
 	})
 }
 
+// becomeAt is become where nothing has moved the position: with the WAL position
+// at which that was found out, for known positions have one.
+func (l *life) becomeAt(seen pglogrepl.LSN) {
+	l.mu.Lock()
+	if l.mu.lsn == 0 {
+		l.mu.lsn = seen
+	}
+	l.mu.Unlock()
+	l.become()
+}
+
 // position is P, counted away from zero.
 func (l *life) position() int64 { return l.of.inward(l.tracker.CurrentToken()) }
 
