@@ -21,17 +21,8 @@ import (
 // says so; otherwise the table of kept positions may.
 func (w *watch) startedOver(ctx context.Context, p *watched, last int64, drawn pglogrepl.LSN, back bool) error {
 	s := p.stream
-	if own := s.nonce.Load(); own != nil {
-		nonce, err := w.agreed(ctx, p.index, *own, back)
-		if err != nil {
-			return err
-		}
-		if !back && nonce == *own {
-			return nil
-		}
-		s.nonce.Store(&nonce)
-	} else if !back {
-		return nil
+	if another, err := w.another(ctx, p.index, back); err != nil || !another {
+		return err
 	}
 	s.restarts.Add(1)
 	was, is := s.Epoch(), w.epochOf(w.footing, p.index)
@@ -50,10 +41,28 @@ func (w *watch) startedOver(ctx context.Context, p *watched, last int64, drawn p
 	return nil
 }
 
+// another gives stream i the nonce of its next epoch, where positions are kept,
+// and reports whether there is one.
+func (w *watch) another(ctx context.Context, i int, back bool) (bool, error) {
+	s := w.streams[i]
+	s.agreeing.Lock()
+	defer s.agreeing.Unlock()
+	own := s.nonce.Load()
+	if own == nil {
+		return back, nil
+	}
+	nonce, err := w.agreed(ctx, i, *own, back)
+	if err != nil || !back && nonce == *own {
+		return false, err
+	}
+	s.nonce.Store(&nonce)
+	return true, nil
+}
+
 // agreed is the nonce of stream i now. Where the table cannot be asked, one
 // that has to be another is drawn all the same: the old position is wrong.
 func (w *watch) agreed(ctx context.Context, i int, own string, back bool) (string, error) {
-	nonce := own
+	s, nonce := w.streams[i], own
 	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) (err error) {
 		// Durable without waiting for any standby; and who holds the row may
 		// have been frozen. RULES 12.
@@ -65,15 +74,21 @@ func (w *watch) agreed(ctx context.Context, i int, own string, back bool) (strin
 	})
 	switch {
 	case err == nil:
+		if s.listing.Load() == listed {
+			s.agreed.Store(&nonce)
+		}
 		return nonce, nil
 	case w.conn.IsClosed():
-		return "", fmt.Errorf("agree on the epoch of stream %q: %w", w.streams[i].name, err)
+		return "", fmt.Errorf("agree on the epoch of stream %q: %w", s.name, err)
 	case !back:
-		w.cfg.Logger.Debug("the epoch that is kept could not be read", "stream", w.streams[i].name, "reason", server.OneLine(err))
+		w.cfg.Logger.Debug("the epoch that is kept could not be read", "stream", s.name, "reason", server.OneLine(err))
 		return own, nil
 	}
 	return newNonce(), nil
 }
+
+// overwrite takes back what was kept in an epoch that is over.
+const overwrite = ", position = 0, lsn = pg_current_wal_insert_lsn(), closed = false"
 
 // agreeIn looks at the row of stream i, and puts there what it lacks.
 func (w *watch) agreeIn(ctx context.Context, tx pgx.Tx, i int, own string, back bool) (nonce string, err error) {
@@ -87,6 +102,7 @@ func (w *watch) agreeIn(ctx context.Context, tx pgx.Tx, i int, own string, back 
 	case err != nil:
 		return own, err
 	case !row.there || row.timeline != g.identity.Timeline || !row.isOf(g, g.targets()[i]):
+		s.listing.CompareAndSwap(listed, rowGone)
 		request(w.review) // which enrols the stream
 		if back {
 			own = newNonce()
@@ -94,11 +110,13 @@ func (w *watch) agreeIn(ctx context.Context, tx pgx.Tx, i int, own string, back 
 		return own, nil
 	}
 	anew := ""
-	switch {
-	case row.nonce != own:
-		own = row.nonce
+	switch agreed := s.agreed.Load(); {
+	case agreed == nil || row.nonce != *agreed:
+		own = row.nonce // another daemon was faster
 	case back:
-		own, anew = newNonce(), ", position = 0, lsn = pg_current_wal_insert_lsn(), closed = false"
+		own, anew = newNonce(), overwrite
+	case row.nonce != own:
+		anew = overwrite // it was drawn while the table could not be asked
 	}
 	_, err = tx.Exec(ctx, `UPDATE `+table+` SET nonce = $2, epoch = $3`+anew+` WHERE stream = $1`, s.name, own, w.epochWith(g, i, &own))
 	return own, err

@@ -75,9 +75,8 @@ func (z *fencer) follow(ctx context.Context, g *footing, again *retry) error {
 // and that this has not gone back behind one: flushed is what was known to be
 // on disk before the session began. RULES 3 and 11.
 func trust(g *footing, id server.Identity, flushed pglogrepl.LSN) error {
-	if !id.Same(g.identity) {
-		return fmt.Errorf("reached system %s on timeline %d, expected system %s on timeline %d",
-			id.System, id.Timeline, g.identity.System, g.identity.Timeline)
+	if err := g.identity.Expect(id); err != nil {
+		return err
 	}
 	if id.Insert < flushed {
 		return fmt.Errorf("the server's WAL stands at %s, behind %s, where a position was published", id.Insert, flushed)
@@ -122,7 +121,10 @@ type watched struct {
 }
 
 func (w *watch) run(ctx context.Context) error {
-	_, changed := w.ground.now()
+	now, changed := w.ground.now()
+	if !w.footing.same(now) { // while the session was being opened
+		return errGround
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var done time.Time

@@ -70,6 +70,11 @@ func (g *ground) wait(ctx context.Context) (*footing, error) {
 
 // same reports whether nothing that a running loop depends on differs.
 func (f *footing) same(other *footing) bool {
+	return f.alike(other) && f.identity.SameServer(other.identity)
+}
+
+// alike is same but for the server, which may have been restarted.
+func (f *footing) alike(other *footing) bool {
 	return f != nil && other != nil && f.epoch == other.epoch && f.identity.Same(other.identity) &&
 		slices.Equal(f.targets(), other.targets()) && slices.Equal(f.usable(), other.usable()) &&
 		slices.Equal(f.catalog.Published, other.catalog.Published) && slices.Equal(f.enrolled, other.enrolled)

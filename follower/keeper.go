@@ -20,6 +20,7 @@ const keepEvery = 100 * time.Millisecond
 type keeper struct {
 	*Follower
 	conn    *pgx.Conn
+	on      server.Identity // the server that conn leads to
 	table   string
 	written map[string]written
 	said    string
@@ -150,14 +151,21 @@ func (k *keeper) due(closing bool) []Status {
 }
 
 func (k *keeper) connect(ctx context.Context) error {
-	if k.conn != nil {
-		return nil
-	}
-	conn, _, err := k.dialer.SQL(ctx)
+	g, err := k.ground.wait(ctx)
 	if err != nil {
 		return err
 	}
-	k.conn = conn
+	if k.conn != nil {
+		if k.on.SameServer(g.identity) {
+			return nil
+		}
+		server.Close(k.conn)
+	}
+	conn, err := k.onFooting(ctx, g)
+	if err != nil {
+		return err
+	}
+	k.conn, k.on = conn, g.identity
 	k.table, err = k.quotedTable(ctx, conn)
 	return err
 }
@@ -183,16 +191,23 @@ func (k *keeper) writeOne(ctx context.Context, tx pgx.Tx, st Status, closing boo
 }
 
 // owned reports whether the table has our epoch. Where it has another one the
-// fence is told: it is the one to begin it.
+// fence is told: it is the one to begin it. Where it has no row any more, the
+// warden is, which makes one.
 func (k *keeper) owned(ctx context.Context, tx pgx.Tx, st Status) (bool, error) {
-	var other bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+k.table+` WHERE stream = $1 AND epoch <> $2)`, st.Name, st.Epoch).Scan(&other)
-	if err == nil && other {
-		s, _ := k.Stream(st.Name)
+	var there, ours bool
+	err := tx.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_and(epoch = $2), false) FROM `+k.table+` WHERE stream = $1`,
+		st.Name, st.Epoch).Scan(&there, &ours)
+	s, _ := k.Stream(st.Name)
+	switch {
+	case err != nil || ours:
+	case there:
 		s.disowned.Store(true)
 		request(k.probe)
+	default:
+		s.listing.CompareAndSwap(listed, rowGone)
+		request(k.review)
 	}
-	return !other, err
+	return ours, err
 }
 
 func (k *keeper) notify(ctx context.Context, tx pgx.Tx, st Status) error {

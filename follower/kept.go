@@ -28,6 +28,16 @@ type kept struct {
 // served in its place: then a transaction from before the restart is open.
 const unkeptAfter = 2 * time.Second
 
+// What a stream's listing may be.
+const (
+	listed int32 = iota
+	// rowGone: the row is not there any more.
+	rowGone
+	// elsewhere: the server has been restarted, or is another one: standbys that
+	// were promoted apart differ in this row alone. RULES 11.
+	elsewhere
+)
+
 // newNonce is random text that tells apart histories which share everything else.
 func newNonce() string {
 	var b [6]byte
@@ -43,13 +53,16 @@ func (w *warden) recall(ctx context.Context, before, g *footing) ([]kept, error)
 	if w.cfg.Published.Table == "" {
 		return nil, nil
 	}
-	known := before != nil && before.epoch == g.epoch && equalTargets(before, g)
+	moved := before != nil && !before.identity.SameServer(g.identity)
 	all := make([]kept, len(w.streams))
 	for i, s := range w.streams {
-		if g.targets()[i].Sequence.OID == 0 || known && s.nonce.Load() != nil {
+		if moved {
+			s.listing.Store(elsewhere)
+		}
+		if g.targets()[i].Sequence.OID == 0 || s.ownNonce(before, g) != nil && s.listing.Load() == listed {
 			continue
 		}
-		k, err := w.enrol(ctx, g, i)
+		k, err := w.enrol(ctx, before, g, i)
 		if errors.Is(err, errUnread) {
 			g.setAside(i, err)
 			continue
@@ -107,8 +120,11 @@ func equalTargets(a, b *footing) bool {
 // earlier life published counts if it is of this database system and this
 // sequence, and the sequence stands at or beyond it; a changed timeline alone
 // does not void it (RULES 12). The nonce stays that of the timeline (RULES 11).
-func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err error) {
+func (w *warden) enrol(ctx context.Context, before, g *footing, i int) (k kept, err error) {
 	s, t := w.streams[i], g.targets()[i]
+	s.agreeing.Lock()
+	defer s.agreeing.Unlock()
+	own := s.ownNonce(before, g)
 	table, err := w.table(ctx)
 	if err != nil {
 		return kept{}, err
@@ -129,12 +145,10 @@ func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err erro
 		if row, err = readKept(ctx, tx, table, s.name); err != nil {
 			return err
 		}
-		if k, err = row.recalled(ctx, tx, row.judge(s, g, t, last)); err != nil {
+		k = row.judge(s, g, t, last)
+		nonce := s.enrolUnder(&k, row, g, t, own)
+		if k, err = row.recalled(ctx, tx, k); err != nil {
 			return err
-		}
-		nonce := newNonce()
-		if k.valid && row.timeline == g.identity.Timeline && row.nonce != "" && g.epoch.Rewinds == 0 {
-			nonce = row.nonce
 		}
 		s.nonce.Store(&nonce)
 		position := int64(0)
@@ -149,10 +163,38 @@ func (w *warden) enrol(ctx context.Context, g *footing, i int) (k kept, err erro
 		return err
 	})
 	if err != nil {
-		s.nonce.Store(nil)
+		s.nonce.Store(own)
 		return kept{}, fmt.Errorf("enrol stream %q: %w", s.name, err)
 	}
+	s.agreed.Store(s.nonce.Load())
+	s.listing.Store(listed)
 	return k, nil
+}
+
+// ownNonce is the stream's nonce, where it is of the history of g; else nil.
+func (s *Stream) ownNonce(before, g *footing) *string {
+	if before == nil || before.epoch != g.epoch || !equalTargets(before, g) {
+		return nil
+	}
+	return s.nonce.Load()
+}
+
+// enrolUnder chooses the nonce for a row. One that was drawn while the table could
+// not be asked is put there now, in place of the one that it replaces; what was
+// kept under that one is void.
+func (s *Stream) enrolUnder(k *kept, row keptRow, g *footing, t fence.Target, own *string) string {
+	agreed := s.agreed.Load()
+	here := row.isOf(g, t) && row.timeline == g.identity.Timeline && row.nonce != ""
+	switch {
+	case here && own != nil && agreed != nil && row.nonce == *agreed && *own != *agreed:
+		k.valid = false
+		return *own
+	case here && k.valid && (g.epoch.Rewinds == 0 || own != nil):
+		return row.nonce
+	case own != nil && s.listing.Load() == rowGone:
+		return *own
+	}
+	return newNonce()
 }
 
 // keptRow is a row of the published table.

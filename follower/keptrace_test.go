@@ -147,3 +147,49 @@ func TestASequenceLockedWhileEnrolling(t *testing.T) {
 	}
 	b.until("the position is kept", "SELECT position = $1 FROM tidemark_positions", id)
 }
+
+// Where the table could not be asked when ids started over, for its row is
+// locked, the epoch that was drawn without it comes into it later. The epoch
+// that is over stays over.
+func TestAnEpochThatCouldNotBeAgreedOnIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	_, s := b.follow(keptConfig(b.url))
+	b.following(s)
+	b.exec("INSERT INTO events (instance_name) SELECT 'old' FROM generate_series(1, 1000)")
+	b.reach(s, 1000)
+	b.until("it is kept", "SELECT position = 1000 FROM tidemark_positions")
+	old := s.Epoch()
+	holder := b.connect()
+	_, err := holder.Exec(t.Context(), "BEGIN; SELECT FROM tidemark_positions FOR UPDATE")
+	b.ok(err)
+	b.exec("BEGIN; DELETE FROM events; SELECT setval('events_id_seq', 2); COMMIT")
+	now := b.await(s, "another epoch", func(st follower.Status) bool { return st.Known && st.Epoch != old }).Epoch
+	_, err = holder.Exec(t.Context(), "COMMIT")
+	b.ok(err)
+	id := b.insert(b.sql, "new")
+	b.reach(s, id)
+	b.until("the new position is kept", "SELECT position = $1 FROM tidemark_positions", id)
+	if is := s.Epoch(); is != now {
+		t.Errorf("epoch %s, after %s and %s", is, old, now)
+	}
+	b.until("the new epoch is kept", "SELECT epoch = $1 FROM tidemark_positions", now)
+}
+
+// Where somebody has emptied the table, its rows are made again; nothing has
+// happened to the ids.
+func TestARowThatWasDeletedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	_, s := b.follow(keptConfig(b.url))
+	b.following(s)
+	b.reach(s, b.insert(b.sql, "a"))
+	b.until("it is kept", "SELECT position = 1 FROM tidemark_positions")
+	epoch := s.Epoch()
+	b.exec("DELETE FROM tidemark_positions")
+	b.reach(s, b.insert(b.sql, "a"))
+	b.until("the position is kept", "SELECT count(*) = 1 FROM tidemark_positions WHERE position = 2 AND epoch = $1", epoch)
+	if is := s.Epoch(); is != epoch {
+		t.Errorf("epoch %s, was %s", is, epoch)
+	}
+}

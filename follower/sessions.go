@@ -105,7 +105,7 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	defer cancel(nil)
 	go func() {
 		z.another(inner, g)
-		cancel(errGround)
+		cancel(z.elsewhere(g))
 	}()
 	go func() {
 		select {
@@ -146,14 +146,29 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 	z.aided.Store(false)
 	request(z.probe) // without the slot the fence must look more often
 	cause := context.Cause(inner)
-	if errors.Is(cause, errGround) {
+	switch {
+	case errors.Is(cause, errGround):
 		z.left = g
+		return errGround
+	case errors.Is(cause, errServer):
 		return errGround
 	}
 	if cause != nil && ctx.Err() == nil {
 		return cause
 	}
 	return err
+}
+
+// errServer ends a session whose server has been restarted: what the slot holds
+// is as good as before.
+var errServer = errors.New("the server has been restarted")
+
+// elsewhere is why a session on footing g has to end, where there is another.
+func (z *sessions) elsewhere(g *footing) error {
+	if now, _ := z.ground.now(); g.alike(now) && !g.same(now) {
+		return errServer
+	}
+	return errGround
 }
 
 // outgrown reports whether what the slot holds was written for a footing that

@@ -29,8 +29,13 @@ type Stream struct {
 	late  atomic.Uint64
 	// restarts counts how often the ids of one sequence have started over.
 	restarts atomic.Uint64
-	// nonce is a part of the epoch that is kept with the published position.
-	nonce atomic.Pointer[string]
+	// nonce is a part of the epoch that is kept with the published position;
+	// agreed is the one that the table was last known to hold.
+	nonce, agreed atomic.Pointer[string]
+	// agreeing is held by who asks the table for the nonce, until both are set.
+	agreeing sync.Mutex
+	// listing is what is known of the stream's row in that table.
+	listing atomic.Int32
 	// disowned: the table of kept positions holds another epoch than ours.
 	disowned atomic.Bool
 

@@ -2,7 +2,6 @@ package follower
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -89,10 +88,9 @@ func (f *Follower) onFooting(ctx context.Context, g *footing) (*pgx.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	if !id.Same(g.identity) {
+	if err := g.identity.Expect(id); err != nil {
 		server.Close(conn)
-		return nil, fmt.Errorf("reached system %s on timeline %d, expected system %s on timeline %d",
-			id.System, id.Timeline, g.identity.System, g.identity.Timeline)
+		return nil, err
 	}
 	return conn, nil
 }

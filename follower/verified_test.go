@@ -49,15 +49,16 @@ func TestAStandbyCountsOnceItShowsWhatWasPublished(t *testing.T) {
 // RULES 3 and 11: a session counts on the history that positions come from, and
 // where that has not gone back behind one.
 func TestWhichSessionsAreTrusted(t *testing.T) {
-	g := &footing{identity: server.Identity{System: "1", Timeline: 2}}
+	g := &footing{identity: server.Identity{System: "1", Timeline: 2, Started: 5}}
 	for name, c := range map[string]struct {
 		id      server.Identity
 		trusted bool
 	}{
-		"the same":         {server.Identity{System: "1", Timeline: 2, Insert: 100}, true},
-		"another system":   {server.Identity{System: "2", Timeline: 2, Insert: 100}, false},
-		"another timeline": {server.Identity{System: "1", Timeline: 3, Insert: 100}, false},
-		"gone back":        {server.Identity{System: "1", Timeline: 2, Insert: 99}, false},
+		"the same":         {server.Identity{System: "1", Timeline: 2, Started: 5, Insert: 100}, true},
+		"another system":   {server.Identity{System: "2", Timeline: 2, Started: 5, Insert: 100}, false},
+		"another timeline": {server.Identity{System: "1", Timeline: 3, Started: 5, Insert: 100}, false},
+		"promoted apart":   {server.Identity{System: "1", Timeline: 2, Started: 6, Insert: 100}, false},
+		"gone back":        {server.Identity{System: "1", Timeline: 2, Started: 5, Insert: 99}, false},
 	} {
 		if err := trust(g, c.id, 100); (err == nil) != c.trusted {
 			t.Errorf("%s: %v", name, err)

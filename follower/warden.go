@@ -179,13 +179,24 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 // epoch finds out the history. Over a replication connection the server tells
 // where its timeline began; a role that may not open one does without.
 func (w *warden) epoch(ctx context.Context, id server.Identity, before *footing) (epoch.Epoch, error) {
-	if before != nil && before.identity.Same(id) {
+	if before != nil && before.identity.SameServer(id) {
 		return before.epoch, nil
 	}
-	bare := epoch.Epoch{System: id.System, Timeline: id.Timeline}
-	if id.Timeline <= 1 {
-		return bare, nil
+	e := epoch.Epoch{System: id.System, Timeline: id.Timeline}
+	if id.Timeline > 1 {
+		var err error
+		if e, err = w.history(ctx, e); err != nil {
+			return epoch.Epoch{}, err
+		}
 	}
+	if before != nil && e.System == before.epoch.System && e.Compare(before.epoch) == 0 {
+		e.Rewinds = before.epoch.Rewinds // a restart takes nothing back
+	}
+	return e, nil
+}
+
+// history completes the epoch of a timeline that has a history.
+func (w *warden) history(ctx context.Context, bare epoch.Epoch) (epoch.Epoch, error) {
 	conn, err := w.dialer.Replication(ctx)
 	if err != nil {
 		if w.cfg.Slot.Kind == SlotNone && server.Refused(err) {
@@ -194,7 +205,7 @@ func (w *warden) epoch(ctx context.Context, id server.Identity, before *footing)
 		return epoch.Epoch{}, err
 	}
 	defer server.CloseReplication(conn)
-	return epoch.Read(ctx, conn, id.System, id.Timeline)
+	return epoch.Read(ctx, conn, bare.System, bare.Timeline)
 }
 
 // lay tells the streams what the new footing means to them, and then the loops.

@@ -135,10 +135,12 @@ func (d *Dialer) Replication(ctx context.Context) (*pgconn.PgConn, error) {
 }
 
 // Identity says which server, and which history of it, a session reached.
-// Two sessions that agree in System and Timeline talk to one server. RULES 3.
+// Standbys that were promoted apart share System and Timeline; no two servers
+// share the microsecond in which they started. RULES 3 and 11.
 type Identity struct {
 	System   string // system identifier, decimal
 	Timeline int32
+	Started  int64 // in microseconds since 1970; 0 where it was not asked
 	Insert   pglogrepl.LSN
 	PID      uint32 // of the backend
 	Geometry wal.Geometry
@@ -149,11 +151,35 @@ func (i Identity) Same(other Identity) bool {
 	return i.System == other.System && i.Timeline == other.Timeline
 }
 
+// SameServer reports whether both sessions reached one server that has not been
+// restarted in between: nobody else can have written, or forgotten, anything.
+func (i Identity) SameServer(other Identity) bool {
+	return i.Same(other) && i.Started == other.Started
+}
+
+// Expect is the error of a session that reached another server than i.
+func (i Identity) Expect(reached Identity) error {
+	switch {
+	case !i.Same(reached):
+		return fmt.Errorf("reached system %s on timeline %d, while positions come from system %s on timeline %d",
+			reached.System, reached.Timeline, i.System, i.Timeline)
+	case !i.SameServer(reached):
+		return fmt.Errorf("reached a server that started at %s, while positions come from one of the same timeline that started at %s: it has been restarted, or is another one",
+			started(reached), started(i))
+	}
+	return nil
+}
+
+func started(i Identity) string {
+	return time.UnixMicro(i.Started).UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
 // pg_control_checkpoint() lags behind a promotion until its first checkpoint,
 // the name of the WAL file does not (RULES 3). pg_control_system() may be
 // called by every role that can log in.
 const identity = `SELECT s.system_identifier::text,
 	('x' || substr(pg_walfile_name(w.lsn), 1, 8))::bit(32)::int4,
+	(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::int8,
 	(w.lsn - '0/0'::pg_lsn)::int8,
 	pg_backend_pid(),
 	current_setting('wal_block_size')::int8,
@@ -164,7 +190,7 @@ func identify(ctx context.Context, conn *pgx.Conn) (Identity, error) {
 	var id Identity
 	var insert, block, segment int64
 	var pid int32
-	err := conn.QueryRow(ctx, identity).Scan(&id.System, &id.Timeline, &insert, &pid, &block, &segment)
+	err := conn.QueryRow(ctx, identity).Scan(&id.System, &id.Timeline, &id.Started, &insert, &pid, &block, &segment)
 	if err != nil {
 		return Identity{}, fmt.Errorf("identify server: %w", err)
 	}

@@ -179,9 +179,8 @@ func (s *session) connect(ctx context.Context) error {
 	if s.sql, id, err = s.Dialer.SQL(ctx); err != nil {
 		return err
 	}
-	if !id.Same(s.Identity) {
-		return fmt.Errorf("connect to %s: reached system %s on timeline %d, while positions come from system %s on timeline %d",
-			s.Dialer.Address(), id.System, id.Timeline, s.Identity.System, s.Identity.Timeline)
+	if err := s.Identity.Expect(id); err != nil {
+		return fmt.Errorf("connect to %s: %w", s.Dialer.Address(), err)
 	}
 	if s.Standby != nil {
 		return s.connectStandby(ctx)
