@@ -19,7 +19,6 @@ type changes struct {
 }
 
 // all are all of them: ours.
-// all are all of them: ours.
 func all() changes {
 	return changes{
 		fromZero: true, registers: true, unseenIsZero: true, startIsSequence: true, exact: true, failuresToo: true, workersStay: true,
@@ -207,11 +206,14 @@ func (g *generator) finish(ids []int64) {
 
 // advance takes another's position; drawn is where the sequence is.
 func (g *generator) advance(writer string, id, drawn int64) {
+	told := g.ownToken()
 	g.p[writer] = max(id, g.p[writer])
 	g.s = max(g.s, id)
 	g.note(id)
 	// It looks how far the sequence is. Of its own last draw it learns nothing.
-	if g.exact && g.mayWrite() && id > g.l && drawn > g.drawn {
+	// Nor need it look where it may have got as far before, unseen below what it
+	// told: an earlier look can have come late.
+	if g.exact && g.mayWrite() && id > told && drawn > g.drawn {
 		g.learn(drawn)
 	}
 }
