@@ -12,17 +12,18 @@ import (
 type simWrong int
 
 const (
-	nothingWrong   simWrong = iota
-	noGate                  // commits count as soon as they are decoded: DESIGN fact 1
-	ownAtOnce               // one's own position counts before it comes back: RULES 16
-	unregistered            // ids are drawn before the registration: RULES 15
-	notFlushed              // ids are done before their nextval is on disk: RULES 17
-	noHold                  // a restart does not wait for what the life before left: RULES 18
-	doubtDone               // a lost commit is taken for an end: RULES 19
-	noHolders               // registrations under way are not asked for: RULES 20
-	slotLast                // the slot begins after the load: RULES 20
-	positionIsDone          // a position is taken for a done id: hole H2
-	notKept                 // what is loaded counts before it is on disk: RULES 17
+	nothingWrong       simWrong = iota
+	noGate                      // commits count as soon as they are decoded: DESIGN fact 1
+	ownAtOnce                   // one's own position counts before it comes back: RULES 16
+	unregistered                // ids are drawn before the registration: RULES 15
+	notFlushed                  // ids are done before their nextval is on disk: RULES 17
+	noHold                      // a restart does not wait for what the life before left: RULES 18
+	doubtDone                   // a lost commit is taken for an end: RULES 19
+	noHolders                   // registrations under way are not asked for: RULES 20
+	slotLast                    // the slot begins after the load: RULES 20
+	positionIsDone              // a position is taken for a done id: hole H2
+	notKept                     // what is loaded counts before it is on disk: RULES 17
+	freshGuardsNothing          // a listed writer whose row is gone does not wait for its former life: RULES 18
 
 	// Not wrong where the slot sends again whatever may have been unseen: nobody
 	// asks for registrations under way, and no session skips anything.
@@ -176,6 +177,7 @@ func simEvents() []simEvent {
 		{[2]int{2, 1}, onWriter((*simWriter).die)},
 		{[2]int{1, 0}, onWriter((*simWriter).loseLease)},
 		{[2]int{2, 12}, (*sim).retire},
+		{[2]int{1, 0}, (*sim).sweep},
 		{[2]int{4, 4}, func(s *sim) { s.db.flush(s.db.onDisk + s.choose(len(s.db.wal)-s.db.onDisk+1)) }},
 		{[2]int{1, 1}, func(s *sim) { s.db.stale = true }},
 		{[2]int{1, 0}, func(s *sim) { s.unlikely((*sim).crash) }},
@@ -382,6 +384,26 @@ func (s *sim) retire() {
 			p.wait()
 		}
 		delete(s.db.leases, name)
+	}, func() {})
+}
+
+// sweep takes away the row of a listed writer, at work or gone, and waits for
+// nothing, as a hand does, or a process of the reference that has another list.
+// It counts as 0 then, so nobody passes what it may have left.
+func (s *sim) sweep() {
+	name, _ := pick(s, s.names())
+	if _, found := s.db.positions[name]; !found || s.listed == nil {
+		return
+	}
+	s.start(nil, func(p *simProcess) {
+		t := s.db.begin(false)
+		t.table = true
+		s.db.lockRow(p, t, name)
+		t.changes = []simChange{{gate.Withdrawn, name, 0}}
+		s.db.commit(t)
+		for !t.ended() {
+			p.wait()
+		}
 	}, func() {})
 }
 

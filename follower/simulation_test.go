@@ -114,6 +114,7 @@ func TestSimulationFinds(t *testing.T) {
 		"done before it is on disk, RULES 17":         {wrong: notFlushed, begin: simBegin{warm: warm}, steps: 400},
 		"loaded before it is on disk, RULES 17":       {wrong: notKept, steps: 400},
 		"no hold on restart, RULES 18":                {wrong: noHold, begin: simBegin{warm: warm}, steps: 800},
+		"no hold where the row has gone, RULES 18":    {wrong: freshGuardsNothing, begin: simBegin{warm: warm, listed: true}, steps: 800},
 		"in doubt taken for done, RULES 19":           {wrong: doubtDone, begin: simBegin{warm: warm}, steps: 400},
 		"load without holders, RULES 20":              {wrong: noHolders, begin: simBegin{mix: joining, warm: hanging}, steps: 600},
 		"load before the slot, RULES 20":              {wrong: slotLast, steps: 300},

@@ -121,7 +121,7 @@ func (w *simWriter) take(p *simProcess) bool {
 	wait := &allocatortest.Wait{}
 	open, life := w.db.who(false), w.db.lifeName()
 	p.pause()
-	ended := wait.Look(open, life) || w.wrong == noHold
+	ended := wait.Look(open, life) || w.wrong == noHold || fresh && w.wrong == freshGuardsNothing
 	found := allocatortest.Life{Last: last, OnDisk: w.db.flushed(), Stored: stored, Fresh: fresh, Ended: ended}
 	w.note("%s begins a life: %+v, ended %v", w.name, found, ended)
 	if err := w.Begin(found); err != nil {
@@ -275,6 +275,9 @@ func (w *simWriter) read() {
 		w.Conclude()
 		if err != nil {
 			p.stopped(w, err)
+		}
+		if !w.registered() {
+			w.enrol(p, w.readFlushed(p), false)
 		}
 	})
 }

@@ -82,7 +82,7 @@ func open(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Allocator, erro
 		cfg: cfg, db: db, tracker: t, poke: make(chan struct{}, 1), looping: make(chan struct{}),
 		log: cfg.Logger.With("stream", cfg.Stream, "instance", cfg.Instance),
 	}
-	a.book = book{cfg: cfg, writer: ledger.NewWriter(), entries: make(map[*entry]struct{}), told: a.tell}
+	a.book = book{cfg: cfg, writer: ledger.NewWriter(len(cfg.Writers) > 0), entries: make(map[*entry]struct{}), told: a.tell}
 	a.lease = newLease(pool, cfg.Stream, cfg.Instance, a.begin)
 	a.life, a.end = context.WithCancelCause(context.Background())
 	if err := a.start(ctx); err != nil {

@@ -15,8 +15,9 @@ import (
 //tidemark:readonly
 var (
 	// ErrWentBack: the sequence has handed out an id that it had handed out
-	// before: after a crash that lost nextval's WAL, a setval, or a restored
-	// backup. Nothing that this allocator knows of later ids holds any more:
+	// before, or will: after a crash that lost nextval's WAL, a setval, TRUNCATE
+	// … RESTART IDENTITY, DROP and CREATE, or a restored backup. So does every
+	// ALTER SEQUENCE that rewrites it, for one cannot be told from the other. Nothing that this allocator knows of later ids holds any more:
 	// close it and open another one, which reads everything anew. RULES 17.
 	ErrWentBack = ledger.ErrWentBack
 	// ErrHistory: the server that answers is another one, or was promoted:
@@ -106,6 +107,26 @@ func (a *Allocator) sameHistory(history string) error {
 	return err
 }
 
+// read takes a reading of the sequence that the allocator began with.
+func (a *Allocator) read(ctx context.Context, q querier) (reading, error) {
+	r, err := a.db.read(ctx, q)
+	if err == nil {
+		err = a.sameSequence(r.sequence)
+	}
+	return r, err
+}
+
+// sameSequence stops the allocator if an answer is of another sequence than
+// before: one that was dropped and made again under the name, or restarted. Its
+// values may have passed the former's by now: they alone would not tell. RULES 4.
+func (a *Allocator) sameSequence(sequence string) error {
+	err := a.book.sameSequence(sequence)
+	if err != nil {
+		a.fail(err)
+	}
+	return err
+}
+
 // enrolAgain registers the instance once more, whose row has gone from under it.
 // Whoever calls it has the lease's turn.
 func (a *Allocator) enrolAgain(ctx context.Context, conn *pgx.Conn) error {
@@ -120,7 +141,7 @@ func (a *Allocator) enrolAgain(ctx context.Context, conn *pgx.Conn) error {
 // readFlushed reads the sequence and has what it read put on disk: a claim may
 // count only what a crash cannot take back. RULES 17.
 func (a *Allocator) readFlushed(ctx context.Context, conn *pgx.Conn) (reading, error) {
-	r, err := a.db.read(ctx, conn)
+	r, err := a.read(ctx, conn)
 	if err == nil {
 		r.wal, err = a.db.flush(ctx, conn, r.wal)
 	}

@@ -51,6 +51,12 @@ func (b *book) same(history string) error {
 	return b.writer.Same(history)
 }
 
+func (b *book) sameSequence(sequence string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writer.SameSequence(sequence)
+}
+
 // registration is the position to register with where the lease has been held
 // all the while.
 func (b *book) registration(r reading) (int64, error) {

@@ -159,8 +159,9 @@ func (c Config) inward(id int64) int64 {
 
 // reading is one look at the sequence and at the WAL after it.
 type reading struct {
-	last int64
-	wal  wal
+	last     int64
+	sequence string // which: see lastValue
+	wal      wal
 }
 
 // read takes a reading, over the lease's connection where a claim follows.
@@ -169,7 +170,7 @@ func (db *database) read(ctx context.Context, q querier) (r reading, err error) 
 	b.Queue(db.lastValue)
 	b.Queue(walNow)
 	answers := q.SendBatch(ctx, b)
-	err = answers.QueryRow().Scan(&r.last)
+	err = answers.QueryRow().Scan(&r.last, &r.sequence)
 	if err == nil {
 		err = r.wal.scan(answers.QueryRow(), db.geometry)
 	}
@@ -221,26 +222,27 @@ func (db *database) keep(ctx context.Context) error {
 	return err
 }
 
-// drawIDs draws n ids, fewer only if the instance is not registered.
-func (db *database) drawIDs(ctx context.Context, conn *pgx.Conn, n int) (ids []int64, w wal, err error) {
+// drawIDs draws n ids, fewer only if the instance is not registered, and tells
+// from which sequence.
+func (db *database) drawIDs(ctx context.Context, conn *pgx.Conn, n int) (ids []int64, w wal, sequence string, err error) {
 	b := &pgx.Batch{}
 	b.Queue(db.draw, db.sequence, n, db.cfg.Stream, db.cfg.Instance)
-	b.Queue(walNow)
+	b.Queue(walDrawn, db.sequence)
 	answers := conn.SendBatch(ctx, b)
 	rows, err := answers.Query()
 	if err == nil {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
 	}
 	if err == nil {
-		err = w.scan(answers.QueryRow(), db.geometry)
+		err = w.scan(answers.QueryRow(), db.geometry, &sequence)
 	}
 	if closing := answers.Close(); err == nil {
 		err = closing
 	}
 	if err != nil {
-		return nil, w, fmt.Errorf("draw ids from %s: %w", db.cfg.Sequence, err)
+		return nil, w, "", fmt.Errorf("draw ids from %s: %w", db.cfg.Sequence, err)
 	}
-	return ids, w, nil
+	return ids, w, sequence, nil
 }
 
 // announce stores the position, which is on disk when it returns: a reader that

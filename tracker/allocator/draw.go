@@ -164,9 +164,12 @@ func (a *Allocator) fetch(ctx context.Context, conn *pgx.Conn, round []*request,
 // drawRegistered draws ids, and registers first if the instance's row is gone.
 func (a *Allocator) drawRegistered(ctx context.Context, conn *pgx.Conn, n int) ([]int64, wal, error) {
 	for again := false; ; again = true {
-		ids, w, err := a.db.drawIDs(ctx, conn, n)
+		ids, w, sequence, err := a.db.drawIDs(ctx, conn, n)
 		if err == nil {
 			err = a.lease.verify(w.pid)
+		}
+		if err == nil {
+			err = a.sameSequence(sequence)
 		}
 		if err != nil || len(ids) == n {
 			return ids, w, err

@@ -43,7 +43,7 @@ func (a *Allocator) Refresh(ctx context.Context) error {
 }
 
 func (a *Allocator) refresh(ctx context.Context) error {
-	r, err := a.db.read(ctx, a.db.pool)
+	r, err := a.read(ctx, a.db.pool)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package allocator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -183,14 +184,10 @@ func (a *Allocator) readSequence(ctx context.Context, c *chores, now time.Time) 
 	a.book.mu.Unlock()
 	began := time.Now()
 	err = a.lease.use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		r, err := a.db.read(ctx, conn)
-		if err == nil {
-			err = a.lease.verify(r.wal.pid)
-		}
-		if err != nil {
+		if err := a.askSequence(ctx, conn, now); err != nil || !idle {
 			return err
 		}
-		return a.noteReading(r, now)
+		return a.stayRegistered(ctx, conn)
 	})
 	c.readAt = time.Now().Add(max(leastPause, share*time.Since(began)))
 	if err != nil { // once more, then
@@ -199,6 +196,35 @@ func (a *Allocator) readSequence(ctx context.Context, c *chores, now time.Time) 
 		a.book.mu.Unlock()
 	}
 	return false, err
+}
+
+func (a *Allocator) askSequence(ctx context.Context, conn *pgx.Conn, now time.Time) error {
+	r, err := a.read(ctx, conn)
+	if err == nil {
+		err = a.lease.verify(r.wal.pid)
+	}
+	if err != nil {
+		return err
+	}
+	return a.noteReading(r, now)
+}
+
+// stayRegistered looks after an idle writer's row: where somebody has taken it
+// away the others may wait for this instance, which has nothing to say that
+// would bring it back.
+func (a *Allocator) stayRegistered(ctx context.Context, conn *pgx.Conn) error {
+	if !a.cfg.keepsPositions() {
+		return nil
+	}
+	var stored int64
+	err := conn.QueryRow(ctx, a.db.own, a.cfg.Stream, a.cfg.Instance).Scan(&stored)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return a.enrolAgain(ctx, conn)
+	}
+	if err != nil {
+		return fmt.Errorf("look for the instance's position: %w", err)
+	}
+	return nil
 }
 
 // noteReading is called under the lease, so that no draw is under way.

@@ -70,7 +70,8 @@
 //   - "own start: the sequence's position": there the own position is lowered to
 //     the newest own row, on a descending stream to the oldest loaded. Here it
 //     stays where the sequence was, once all that an earlier life left open has
-//     ended (RULES 18).
+//     ended (RULES 18). So it is where a listed writer's row has been taken away:
+//     its new row begins no further than that.
 //   - "further ahead, provably": every id of a writer below its lowest open one is
 //     done, not only up to the last that it finished; and an idle writer reads
 //     where the sequence is.

@@ -53,6 +53,34 @@ func TestBackendOutlivesItsClient(t *testing.T) {
 	}
 }
 
+// RULES 18: the row of a listed writer was taken away as well, by hand or by a
+// process of the reference that has another list. The writer counts as 0 then,
+// and nobody has passed what its backend is about to write: neither must its new
+// row.
+func TestBackendOutlivesItsClientAndItsRow(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	blocker := s.connect()
+	mustExec(t, blocker, "BEGIN; LOCK TABLE foobar IN SHARE MODE")
+	writing := s.companion("insert")
+	id := writing.number()
+	s.await("the insert is blocked", func() bool {
+		return s.number("SELECT count(*) FROM pg_locks WHERE relation = 'foobar'::regclass AND NOT granted") == 1
+	})
+	writing.kill()
+	s.exec("DELETE FROM stream_positions")
+	a := s.open(s.config("a", "a"))
+	later := s.write2(a)
+	s.stays("nothing is announced past the open id", func() bool {
+		return s.stored("a") < id && a.CurrentToken() < id && a.CurrentTokenForWriter("a") < id
+	})
+	mustExec(t, blocker, "COMMIT")
+	s.await("announced once the zombie has ended", func() bool { return s.stored("a") >= later && a.CurrentToken() >= later })
+	if n := s.number("SELECT count(*) FROM foobar WHERE stream_id = $1", id); n != 1 {
+		t.Errorf("%d rows under %d: the insert was not let through, the test shows nothing", n, id)
+	}
+}
+
 // write2 draws an id and ends it without a row: the table may be locked.
 func (s *site) write2(a *Allocator) int64 {
 	s.t.Helper()

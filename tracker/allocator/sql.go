@@ -28,21 +28,27 @@ type querier interface {
 const scans = 3
 
 // lastValue is a statement that reads how far the sequence has gone: the
-// highest value drawn, 0 when there is none. It takes no lock that anybody
-// waits for, as currval, pg_sequences and the like do (RULES 5).
+// highest value drawn, 0 when there is none; and of which sequence that is, for
+// one that was made anew or restarted goes by the same name (RULES 4). It takes
+// no lock that anybody waits for, as currval, pg_sequences and the like do
+// (RULES 5).
 func lastValue(sequence string) string {
-	one := "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS v FROM " + sequence
+	one := "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS v, tableoid AS s FROM " + sequence
 	all := one
 	for range scans - 1 {
 		all += " UNION ALL " + one
 	}
-	return "SELECT greatest(min(v), 0) FROM (" + all + ") AS scans"
+	return "SELECT greatest(min(v), 0), min(s) || '/' || pg_relation_filenode(min(s)) FROM (" + all + ") AS scans"
 }
 
 // walNow says which backend answers, and how far WAL is written and flushed.
 // It belongs in a statement of its own, after what it is to cover.
 const walNow = `SELECT pg_backend_pid(), (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8,
 	(pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8`
+
+// walDrawn is walNow after a draw from $1, and as lastValue of which sequence:
+// the draw's lock on it keeps it from being restarted between the two.
+const walDrawn = walNow + `, $1::oid || '/' || pg_relation_filenode($1::oid)`
 
 // column quotes the name of a column.
 func column(name string) string { return pgx.Identifier{name}.Sanitize() }
@@ -74,9 +80,10 @@ type wal struct {
 	inserted, onDisk ledger.LSN
 }
 
-func (w *wal) scan(row pgx.Row, g ledger.Geometry) error {
+// scan reads it, and what else the row holds.
+func (w *wal) scan(row pgx.Row, g ledger.Geometry, further ...any) error {
 	var inserted, flushed int64
-	if err := row.Scan(&w.pid, &inserted, &flushed); err != nil {
+	if err := row.Scan(append([]any{&w.pid, &inserted, &flushed}, further...)...); err != nil {
 		return err
 	}
 	w.inserted, w.onDisk = g.End(ledger.LSN(inserted)), ledger.LSN(flushed)

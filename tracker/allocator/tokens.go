@@ -127,7 +127,7 @@ func (a *Allocator) noteOther(id int64) {
 // sequence is.
 func (a *Allocator) MaxAllocated(ctx context.Context) (int64, error) {
 	var last int64
-	if err := a.db.pool.QueryRow(ctx, a.db.lastValue).Scan(&last); err != nil {
+	if err := a.db.pool.QueryRow(ctx, a.db.lastValue).Scan(&last, nil); err != nil {
 		return 0, fmt.Errorf("read sequence %s: %w", a.cfg.Sequence, err)
 	}
 	return last, nil

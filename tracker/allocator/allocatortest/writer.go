@@ -41,7 +41,7 @@ func NewWriter(cfg tracker.Config, instance string) (*Writer, error) {
 		return nil, err
 	}
 	return &Writer{
-		Writer: ledger.NewWriter(), Tracker: t, AtOnce: len(cfg.Writers) > 0,
+		Writer: ledger.NewWriter(len(cfg.Writers) > 0), Tracker: t, AtOnce: len(cfg.Writers) > 0,
 		instance: instance, descending: cfg.Descending,
 	}, nil
 }

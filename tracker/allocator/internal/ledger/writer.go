@@ -22,14 +22,18 @@ var (
 type Writer struct {
 	*Ledger
 	history, life string // of the server, when the name was taken
+	sequence      string // which it is; "" before it was read
+	listed        bool   // one without a row counts as 0: nobody has passed what it has open
 	begun         bool   // the name was taken before
 	sent          int64  // highest position that was ever sent to be stored; nothing open is below
 	stored        int64  // highest position known to be stored
 	due           bool   // something has happened that is worth storing a position for
 }
 
-// NewWriter returns what an instance knows that has drawn nothing.
-func NewWriter() *Writer { return &Writer{Ledger: New()} }
+// NewWriter returns what an instance knows that has drawn nothing. listed says
+// that every writer there can be is named: while this one has no row, it counts
+// as 0 to the others.
+func NewWriter(listed bool) *Writer { return &Writer{Ledger: New(), listed: listed} }
 
 // Recognise compares the server with the one of the last life: its history
 // (system and timeline), and its life, which ends with a crash.
@@ -61,6 +65,18 @@ func (w *Writer) Same(history string) error {
 	return nil
 }
 
+// SameSequence is the error that a reading of that sequence means: nil of the one
+// that is known, or the first. RULES 4.
+func (w *Writer) SameSequence(sequence string) error {
+	if w.sequence == "" {
+		w.sequence = sequence
+	}
+	if w.sequence != sequence {
+		return fmt.Errorf("it was made anew or restarted (oid/filenode %s, not %s): %w", sequence, w.sequence, ErrWentBack)
+	}
+	return nil
+}
+
 // Registration is the position to register with when the sequence has passed
 // last: nothing that is still open lies below, of an earlier life either. It
 // counts as sent: who finds it stored later has found nobody else's. RULES 15.
@@ -78,11 +94,16 @@ func (w *Writer) Registration(last int64) int64 {
 // Registers is Registration at the beginning of a life, with what is on disk by
 // then. A row that has gone since the name was taken last is a removed writer's:
 // what is open here was passed, and only what comes later may go on under a new
-// row. ErrUsurped if anything is. RULES 18.
+// row. ErrUsurped if anything is. Where writers are listed nobody has passed
+// anything: the new row says no more than this process has announced, so that
+// what an earlier life has left open is waited for (Begin). RULES 18.
 func (w *Writer) Registers(last int64, onDisk LSN) (int64, error) {
 	w.Flush(onDisk) // what is finished is not open
 	if _, open := w.open.lowest(); w.begun && open {
 		return 0, fmt.Errorf("its row was removed while ids were open: %w", ErrUsurped)
+	}
+	if w.listed {
+		last = min(last, w.told)
 	}
 	return w.Registration(last), nil
 }
@@ -94,7 +115,7 @@ type Life struct {
 	OnDisk LSN
 	// Stored is the position in the instance's row.
 	Stored int64
-	// Fresh: the row is new, and guards nothing.
+	// Fresh: the row is new. Where writers are not listed it guards nothing.
 	Fresh bool
 	// Rowless: no positions are stored, and Stored is Last.
 	Rowless bool
@@ -113,7 +134,7 @@ func (w *Writer) Begin(l Life) error {
 	}
 	w.Flush(l.OnDisk)
 	w.begun = true
-	w.Start(l.Last, l.Stored, !l.Ended && !l.Rowless && (!l.Fresh || w.held))
+	w.Start(l.Last, l.Stored, !l.Ended && !l.Rowless && (!l.Fresh || w.held || w.listed))
 	w.sent, w.stored = max(w.sent, l.Stored), max(w.stored, l.Stored)
 	w.due = true
 	return nil

@@ -9,7 +9,7 @@ import (
 // its row said stored.
 func begun(t *testing.T, last, stored int64, ended bool) *Writer {
 	t.Helper()
-	w := NewWriter()
+	w := NewWriter(false)
 	if err := w.Begin(Life{Last: last, OnDisk: 1, Stored: stored, Ended: ended}); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +46,30 @@ func TestRegistrationLiesBelowWhatMayBeOpen(t *testing.T) {
 	}
 	if c := held.Conclude(); c.Value != 3 || !held.Held() {
 		t.Errorf("announces %d, an earlier life may have something open above 3", c.Value)
+	}
+}
+
+// RULES 18: a listed writer without a row counts as 0 to the others. Its new row
+// says no more than what this process has announced, until whatever another one
+// may have left open has ended.
+func TestANewRowOfAListedWriterWaits(t *testing.T) {
+	w := NewWriter(true)
+	at, err := w.Registers(50, 1)
+	if err != nil || at != 0 {
+		t.Fatalf("registers with %d: %v", at, err)
+	}
+	if err := w.Begin(Life{Last: 50, OnDisk: 1, Stored: at, Fresh: true}); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.Conclude(); c.Value != 0 || !w.Held() {
+		t.Errorf("announces %d, something may be open", c.Value)
+	}
+	w.Release()
+	if c := w.Conclude(); c.Value != 50 {
+		t.Errorf("announces %d after the end of everything", c.Value)
+	}
+	if at, err = w.Registers(60, 1); err != nil || at != 50 {
+		t.Errorf("registers again with %d: %v", at, err)
 	}
 }
 
