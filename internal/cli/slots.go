@@ -61,7 +61,7 @@ func slotsDatabase(c *configured, database string) (string, error) {
 	case c.path != "" && database != "":
 		return "", usage("a configuration and a database are named: leave out -c or --database")
 	case database != "":
-		return database, nil
+		return readable("--database", database)
 	case c.path != "":
 		cfg, err := c.load()
 		if err != nil {
@@ -70,9 +70,18 @@ func slotsDatabase(c *configured, database string) (string, error) {
 		return cfg.Follower.Database, nil
 	}
 	if url := c.sys.Getenv(config.DatabaseURLVariable); url != "" {
-		return url, nil
+		return readable(config.DatabaseURLVariable, url)
 	}
 	return "", usage("no server is named: name a configuration with -c FILE, or a server with --database URL")
+}
+
+// readable refuses what from holds where it is no connection string: the driver
+// would take a part of a password for the host, which is shown.
+func readable(from, url string) (string, error) {
+	if err := config.CheckDatabaseURL(url); err != nil {
+		return "", usage("%s %w", from, err)
+	}
+	return url, nil
 }
 
 // inspectSlots takes samples for so long, and two at least: rates and progress

@@ -72,6 +72,8 @@ func TestSlotsRefusals(t *testing.T) {
 		{2, []string{"slots", "-c", "/nowhere/f.yaml"}, []string{"/nowhere/f.yaml"}},
 		{1, []string{"slots", "--database", "postgres://u:hunter2@127.0.0.1:1/d"}, []string{"127.0.0.1:1", "refused"}},
 		{2, []string{"slots", "--database", "postgres://u:hunter2@h:x/d"}, []string{"connection string"}},
+		{2, []string{"slots", "--database", "postgres://u:a@hunter2@127.0.0.1:1/d"}, []string{"--database holds an @ after its host", "percent-encoded"}},
+		{2, []string{"slots", "--database", "host=h password=a hunter2"}, []string{"--database is not a connection string", "postgres://user@host"}},
 		{2, []string{"slots", "s"}, []string{"slots"}},
 		{2, []string{"slots", "--database", "postgres://h/d", "--for", "0s"}, []string{"--for is 0s", "65s"}},
 	} {

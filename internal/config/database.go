@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -11,6 +12,15 @@ import (
 )
 
 const mendURL = "write postgres://user@host:5432/database, special characters in the password percent-encoded"
+
+// CheckDatabaseURL refuses what is no connection string, in words that follow
+// its name and repeat no part of it.
+func CheckDatabaseURL(s string) error {
+	if what, do := checkURL(s); what != "" {
+		return fmt.Errorf("%s: %s", what, do)
+	}
+	return nil
+}
 
 // checkURL says what is wrong with a connection string. It never repeats any
 // part of it, nor the library's message, which does: a string that cannot be
