@@ -113,8 +113,9 @@ type PublishedConfig struct {
 	// the same, and a line in the log says so.
 	Table string
 
-	// Notify is a channel that is notified with each batch of kept positions;
-	// empty: none. The payload is JSON: {"stream", "position", "epoch"}.
+	// Notify is a channel that is notified of moves, with or without a table, a
+	// batch at most each 100 ms; empty: none. The payload is JSON: {"stream",
+	// "position", "epoch"}.
 	Notify string
 }
 

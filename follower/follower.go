@@ -122,10 +122,11 @@ func (f *Follower) Run(ctx context.Context) error {
 	return err
 }
 
-// keeping begins to write positions down, where that is asked for, and returns
-// what ends it: after the loops, so that the last position is the exact one.
+// keeping begins to write positions down and to notify, where that is asked for,
+// and returns what ends it: after the loops, so that the last position is the
+// exact one.
 func (f *Follower) keeping() (stop func()) {
-	if f.cfg.Published.Table == "" {
+	if f.cfg.Published == (PublishedConfig{}) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,6 +17,7 @@ import (
 const keepEvery = 100 * time.Millisecond
 
 // keeper writes published positions into the published table, and notifies.
+// Without a table it only notifies.
 type keeper struct {
 	*Follower
 	conn    *pgx.Conn
@@ -82,7 +83,7 @@ func (k *keeper) attempt(ctx context.Context, closing bool) bool {
 	if err == nil {
 		if k.said != "" {
 			k.said = ""
-			k.cfg.Logger.Info("published positions are kept again", "table", k.cfg.Published.Table)
+			k.sayAgain()
 		}
 		return all
 	}
@@ -92,10 +93,28 @@ func (k *keeper) attempt(ctx context.Context, closing bool) bool {
 	}
 	if reason := server.OneLine(err); reason != k.said && ctx.Err() == nil {
 		k.said = reason
-		k.cfg.Logger.Warn("published positions could not be kept", "table", k.cfg.Published.Table, "reason", reason)
+		k.sayFailed(reason)
 	}
 	return false
 }
+
+func (k *keeper) sayFailed(reason string) {
+	if k.onlyNotifies() {
+		k.cfg.Logger.Warn("moves could not be notified", "channel", k.cfg.Published.Notify, "reason", reason)
+		return
+	}
+	k.cfg.Logger.Warn("published positions could not be kept", "table", k.cfg.Published.Table, "reason", reason)
+}
+
+func (k *keeper) sayAgain() {
+	if k.onlyNotifies() {
+		k.cfg.Logger.Info("moves are notified again", "channel", k.cfg.Published.Notify)
+		return
+	}
+	k.cfg.Logger.Info("published positions are kept again", "table", k.cfg.Published.Table)
+}
+
+func (k *keeper) onlyNotifies() bool { return k.cfg.Published.Table == "" }
 
 // write writes what is due, and reports whether nothing of it is left: where the
 // table holds another epoch, that is agreed on first.
@@ -134,16 +153,17 @@ func (k *keeper) write(ctx context.Context, closing bool) (all bool, err error) 
 	return len(kept) == len(due), nil
 }
 
-// due are the streams whose position has to be written. A standby leaves that
-// to who reads the slot.
+// due are the streams whose position has to be written, at the end all: the
+// table shall say that it is closed. A standby leaves that to who reads the slot.
 func (k *keeper) due(closing bool) []Status {
 	var due []Status
 	for _, s := range k.streams {
 		st := s.Status()
-		if !st.Known || st.State == StateStandby || s.nonce.Load() == nil {
+		enrolled := k.onlyNotifies() || s.nonce.Load() != nil
+		if !st.Known || st.State == StateStandby || !enrolled {
 			continue
 		}
-		if closing || k.written[s.name] != (written{st.Epoch, st.Position}) {
+		if closing && !k.onlyNotifies() || k.written[s.name] != (written{st.Epoch, st.Position}) {
 			due = append(due, st)
 		}
 	}
@@ -166,6 +186,9 @@ func (k *keeper) connect(ctx context.Context) error {
 		return err
 	}
 	k.conn, k.on = conn, g.identity
+	if k.onlyNotifies() {
+		return nil
+	}
 	k.table, err = k.quotedTable(ctx, conn)
 	return err
 }
@@ -174,6 +197,9 @@ func (k *keeper) connect(ctx context.Context) error {
 // epoch into the table than the one that was agreed on there: of several daemons
 // each would write its own. It reports whether the table has our epoch.
 func (k *keeper) writeOne(ctx context.Context, tx pgx.Tx, st Status, closing bool) (kept bool, err error) {
+	if k.onlyNotifies() {
+		return true, k.notify(ctx, tx, st)
+	}
 	moved := st.MovedAt
 	if moved.IsZero() {
 		moved = time.Now()

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidemark-pg/tidemark/follower"
 )
 
@@ -41,28 +43,65 @@ func (b *bed) run(cfg follower.Config) (s *follower.Stream, stop func()) {
 func TestPublishedPositionsAreKept(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, keptSchema)
-	listening := b.connect()
-	_, err := listening.Exec(t.Context(), "LISTEN moves")
-	b.ok(err)
+	listening := b.listen()
 	s, stop := b.run(keptConfig(b.url))
 	b.following(s)
 	id := b.insert(b.sql, "a")
 	b.reach(s, id)
 	b.until("the position is in the table", "SELECT position = $1 AND epoch = $2 AND NOT closed FROM tidemark_positions WHERE stream = 'events'", id, s.Epoch())
+	b.notified(listening, s, id)
+	stop()
+	b.until("it is the exact one", "SELECT position = $1 AND closed FROM tidemark_positions", id)
+}
+
+// A channel needs no table.
+func TestMovesAreNotifiedWithoutATable(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	listening := b.listen()
+	cfg := eventsConfig(b.url)
+	cfg.Published.Notify = "moves"
+	s, _ := b.run(cfg)
+	b.following(s)
+	for range 2 {
+		b.notified(listening, s, b.insert(b.sql, "a"))
+	}
+	// A lost connection is made anew.
+	done, err := b.sql.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'tidemark'`)
+	b.ok(err)
+	if done.RowsAffected() == 0 {
+		t.Fatal("no session was ended: this test proves nothing")
+	}
+	b.notified(listening, s, b.insert(b.sql, "a"))
+}
+
+// listen opens a session that listens for moves.
+func (b *bed) listen() *pgx.Conn {
+	b.t.Helper()
+	listening := b.connect()
+	_, err := listening.Exec(b.t.Context(), "LISTEN moves")
+	b.ok(err)
+	return listening
+}
+
+// notified waits until the move to id is told.
+func (b *bed) notified(listening *pgx.Conn, s *follower.Stream, id int64) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	defer cancel()
 	var told struct {
 		Stream, Epoch string
 		Position      int64
 	}
 	for told.Position != id {
-		n, err := listening.WaitForNotification(t.Context())
+		n, err := listening.WaitForNotification(ctx)
 		b.ok(err)
 		b.ok(json.Unmarshal([]byte(n.Payload), &told))
 	}
 	if told.Stream != "events" || told.Epoch != s.Epoch() {
-		t.Errorf("notified of %+v", told)
+		b.t.Errorf("notified of %+v", told)
 	}
-	stop()
-	b.until("it is the exact one", "SELECT position = $1 AND closed FROM tidemark_positions", id)
 }
 
 // After an orderly stop even an old open transaction cannot delay the position;
