@@ -157,8 +157,8 @@ func TestNoServer(t *testing.T) {
 	t.Parallel()
 	address := closedPort(t)
 	file := write(t, "database: {url: 'postgres://u:"+secret+"@"+address+"/app'}\nhttp: {listen: '127.0.0.1:0'}\n"+stream)
-	for _, command := range []string{"check", "setup", "teardown"} {
-		run(t, command, "-c", file).fails(1, address, "connection refused", "start the server", "database.url")
+	for _, args := range [][]string{{"check"}, {"setup"}, {"teardown"}, {"tail", "events"}, {"tail", "events", "--follow=false"}} {
+		run(t, append(args, "-c", file)...).fails(1, address, "connection refused", "start the server", "database.url")
 	}
 }
 

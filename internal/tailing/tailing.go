@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-pg/tidemark/follower"
@@ -109,10 +110,23 @@ type run struct {
 	notices   notices
 }
 
+// reachable fails where the server cannot be reached at the start: then the
+// address is wrong more often than not. Later a follower waits until it is back.
+func reachable(ctx context.Context, f *follower.Follower) error {
+	_, err := f.Check(ctx)
+	if _, unreached := errors.AsType[*pgconn.ConnectError](err); unreached {
+		return err
+	}
+	return nil // what else there is to say of the database says the follower
+}
+
 // errDone ends the follower when the reading has come to its end.
 var errDone = errors.New("the end is reached")
 
 func (r *run) run(ctx context.Context, f *follower.Follower) error {
+	if err := reachable(ctx, f); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.Run(ctx) })
 	group.Go(func() error { return r.notices.watch(ctx, r.positions) })
