@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -27,37 +28,28 @@ const maxName = 200
 
 // withDefaults returns a deep copy of c with every default filled in.
 func (c Config) withDefaults() Config {
-	c.ApplicationName = orDefault(c.ApplicationName, DefaultApplicationName)
-	c.Publication = orDefault(c.Publication, DefaultPublication)
-	c.PositionsTable = orDefault(c.PositionsTable, DefaultPositionsTable)
+	c.ApplicationName = cmp.Or(c.ApplicationName, DefaultApplicationName)
+	c.Publication = cmp.Or(c.Publication, DefaultPublication)
+	c.PositionsTable = cmp.Or(c.PositionsTable, DefaultPositionsTable)
 	if c.Slot.Name == "" && c.Slot.Kind == SlotTemporary {
 		c.Slot.Name = temporaryName()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.ReaderTimeout == 0 {
-		c.ReaderTimeout = DefaultReaderTimeout
-	}
+	c.ReaderTimeout = cmp.Or(c.ReaderTimeout, DefaultReaderTimeout)
 	c.Readers = slices.Clone(c.Readers)
 	c.Streams = slices.Clone(c.Streams)
 	for i := range c.Streams {
 		s := &c.Streams[i]
-		s.Allocation = Allocation(orDefault(string(s.Allocation), string(AllocationTransaction)))
+		s.Allocation = cmp.Or(s.Allocation, AllocationTransaction)
 		s.Writers = slices.Clone(s.Writers)
 		s.Tables = slices.Clone(s.Tables)
 		for j := range s.Tables {
-			s.Tables[j].Writer = orDefault(s.Tables[j].Writer, DefaultWriter)
+			s.Tables[j].Writer = cmp.Or(s.Tables[j].Writer, DefaultWriter)
 		}
 	}
 	return c
-}
-
-func orDefault(value, standard string) string {
-	if value == "" {
-		return standard
-	}
-	return value
 }
 
 // temporaryName is a slot name that no other process uses.

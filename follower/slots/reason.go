@@ -42,7 +42,7 @@ func (c *condition) riskReason() string {
 	if left := c.slot.SafeWALSize; left != nil && *left > 0 {
 		s = "the server gives the slot up after " + HumanSize(*left) + " more of WAL"
 		if seconds, ok := c.secondsLeft(); ok {
-			s += ", in " + HumanDuration(seconds2duration(seconds)) + " at " + c.speed()
+			s += ", in " + HumanDuration(bounded(seconds)) + " at " + c.speed()
 		}
 	}
 	if c.keep != nil {
@@ -51,7 +51,8 @@ func (c *condition) riskReason() string {
 	return s
 }
 
-func seconds2duration(s float64) time.Duration {
+// bounded is so many seconds, a century at most: more overflow a Duration.
+func bounded(s float64) time.Duration {
 	const most = float64(100 * 365 * 24 * time.Hour)
 	return time.Duration(min(s*float64(time.Second), most))
 }

@@ -1,6 +1,9 @@
 package slots
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Thresholds are the limits of the verdicts. A field that is 0 has its default.
 type Thresholds struct {
@@ -41,21 +44,14 @@ const (
 )
 
 func (t Thresholds) withDefaults() Thresholds {
-	orDefault(&t.AtRiskShare, DefaultAtRiskShare)
-	orDefault(&t.AtRiskWithin, DefaultAtRiskWithin)
-	orDefault(&t.InactiveFor, DefaultInactiveFor)
-	orDefault(&t.InactiveBytes, DefaultInactiveBytes)
-	orDefault(&t.StalledFor, DefaultStalledFor)
-	orDefault(&t.LaggingBytes, DefaultLaggingBytes)
-	orDefault(&t.LaggingFor, DefaultLaggingFor)
+	t.AtRiskShare = cmp.Or(t.AtRiskShare, DefaultAtRiskShare)
+	t.AtRiskWithin = cmp.Or(t.AtRiskWithin, DefaultAtRiskWithin)
+	t.InactiveFor = cmp.Or(t.InactiveFor, DefaultInactiveFor)
+	t.InactiveBytes = cmp.Or(t.InactiveBytes, DefaultInactiveBytes)
+	t.StalledFor = cmp.Or(t.StalledFor, DefaultStalledFor)
+	t.LaggingBytes = cmp.Or(t.LaggingBytes, DefaultLaggingBytes)
+	t.LaggingFor = cmp.Or(t.LaggingFor, DefaultLaggingFor)
 	return t
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 const (

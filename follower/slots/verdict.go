@@ -26,11 +26,11 @@ func Verdicts() []Verdict {
 	return []Verdict{VerdictLost, VerdictAtRisk, VerdictInactive, VerdictStalled, VerdictLagging, VerdictOK}
 }
 
-// Worse reports whether v is worse than other. Anything else than the known
-// verdicts is worse than all of them.
-func (v Verdict) Worse(than Verdict) bool {
+// Worse reports whether v is worse than other. A verdict that is not one of
+// Verdicts is worse than all of them.
+func (v Verdict) Worse(other Verdict) bool {
 	all := Verdicts()
-	return slices.Index(all, v) < slices.Index(all, than)
+	return slices.Index(all, v) < slices.Index(all, other)
 }
 
 // judge returns the worst verdict that is true.

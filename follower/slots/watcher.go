@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.Interval < 0 {
 		return nil, fmt.Errorf("configure slots: an interval of %s cannot be", cfg.Interval)
 	}
-	orDefault(&cfg.Interval, DefaultInterval)
+	cfg.Interval = cmp.Or(cfg.Interval, DefaultInterval)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
