@@ -19,10 +19,10 @@ type IDGenerator struct {
 }
 
 // NewIDGenerator returns a generator whose first id is current + step. current
-// is the furthest id stored, 0 for an empty table: max(id), or min(id) where
-// step is negative (allocator.OpenIDGenerator reads it from tables). It counts as at least one from zero in the direction of
-// step, so the first id of an empty table is 2 (-2), as with the reference. A
-// step of 0 means 1.
+// is the furthest id stored: max(id), or min(id) where step is negative
+// (allocator.OpenIDGenerator reads it from tables). An empty table, 0, counts as
+// if it held the id 1 (-1 where step is negative): with a step of 1 (-1) its
+// first id is 2 (-2), as with the reference. A step of 0 means 1.
 func NewIDGenerator(current, step int64) *IDGenerator {
 	g := &IDGenerator{step: step}
 	switch {

@@ -28,7 +28,8 @@ func (t *Tracker) Wait(ctx context.Context, position int64) error {
 }
 
 // WaitWriter is Wait for one writer: it also returns once that writer's
-// announced position covers the given one, though P may not yet.
+// announced position, or what VerbComplete said of it, covers the given one,
+// though P may not yet.
 func (t *Tracker) WaitWriter(ctx context.Context, writer string, position int64) error {
 	target := t.inward(position)
 	if t.reached(target) {

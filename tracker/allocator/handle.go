@@ -72,6 +72,7 @@ func (a *Allocator) With(ctx context.Context, n int, write func(ctx context.Cont
 		return err
 	}
 	ended := errUnknown // what a panic leaves behind
+	// Why the allocator has stopped, if it has, is no error of this write.
 	defer func() { _ = h.Finish(ctx, ended) }()
 	ended = write(ctx, h.IDs())
 	return ended

@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// purge removes rows of writers that Config.Writers does not name, as the
-// stream's last rule on restarts says: start under the name, wait until
-// everything has ended that the former owner may have left open, delete. A name
-// that is in use stays. RULES 18.
+// purge removes rows of writers that Config.Writers does not name, in the only
+// safe order: take the name as a starting writer does, wait until everything has
+// ended that its former owner may have left open, delete the row. A name that is
+// in use stays. RULES 18.
 type purge struct {
 	conn  *pgx.Conn // holds the names' leases
 	names []string

@@ -48,8 +48,8 @@ type Ledger struct {
 	hold int64  // while held: what an earlier life had announced
 	held bool   // an earlier life may still have something open (RULES 18)
 
-	settled []int64 // ids done since the last take
-	told    int64   // value as of the last take
+	settled []int64 // ids done since the last Take
+	told    int64   // value as of the last Take
 }
 
 // mark says that the sequence had passed value when the WAL stood at at.
@@ -68,7 +68,7 @@ func New() *Ledger {
 
 // Start begins a life, or goes on with one after its lease was lost: the
 // sequence had passed last, which is on disk, and an earlier life had announced
-// stored. held keeps what is announced at stored until release. RULES 18.
+// stored. held keeps what is announced at stored until Release. RULES 18.
 func (l *Ledger) Start(last, stored int64, held bool) {
 	l.known = max(l.known, last)
 	l.seen = max(l.seen, last)
@@ -84,8 +84,8 @@ func (l *Ledger) Release() {
 }
 
 // BeginFetch notes that ids are about to be drawn and returns the fetch's
-// name. Until endFetch nothing may pass what is known now: an id drawn
-// meanwhile may be the very next.
+// name. Until EndFetch or DropFetch nothing may pass what is known now: an id
+// drawn meanwhile may be the very next.
 func (l *Ledger) BeginFetch() int {
 	l.fetches++
 	l.floors[l.fetches] = l.known
@@ -237,7 +237,7 @@ func (l *Ledger) valueNow() int64 {
 	return v
 }
 
-// Take returns what has changed since the last take.
+// Take returns what has changed since the last Take.
 func (l *Ledger) Take() Conclusion {
 	l.advance()
 	c := Conclusion{Settled: l.settled, Value: max(l.told, l.valueNow())}
