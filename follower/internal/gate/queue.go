@@ -64,20 +64,20 @@ type Commit struct {
 // commit. The zero value is empty. It is not safe for concurrent use.
 type Queue struct {
 	pending []Commit
-	rows    int
+	runs    int // that pending holds
 }
 
 // Add queues a commit; its LSN lies above all that were queued before.
 func (q *Queue) Add(c Commit) {
 	q.pending = append(q.pending, c)
-	q.rows += len(c.Runs)
+	q.runs += len(c.Runs)
 }
 
-// Len is how many commits wait; Runs how many runs they hold.
+// Len is how many commits wait.
 func (q *Queue) Len() int { return len(q.pending) }
 
 // Runs is how many runs the waiting commits hold: their memory.
-func (q *Queue) Runs() int { return q.rows }
+func (q *Queue) Runs() int { return q.runs }
 
 // Oldest is when the commit that has waited longest was decoded; false where
 // nothing waits.
@@ -97,7 +97,7 @@ func (q *Queue) Clear(s Snapshot, into []Commit) []Commit {
 	for _, c := range q.pending {
 		if s.Visible(c.XID) && !(c.Ordered && blocked) {
 			into = append(into, c)
-			q.rows -= len(c.Runs)
+			q.runs -= len(c.Runs)
 			continue
 		}
 		blocked = blocked || c.Ordered
