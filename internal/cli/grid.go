@@ -36,7 +36,7 @@ func (g *grid) row(notes []string, cells ...string) {
 
 // String is the table, each line ended.
 func (g *grid) String() string {
-	_ = g.align.Flush()
+	_ = g.align.Flush() // into memory
 	header, rest, _ := strings.Cut(g.cells.String(), "\n")
 	var b strings.Builder
 	b.WriteString(header + "\n")

@@ -182,7 +182,7 @@ func (d *document) boolean(into *bool) reader {
 	}
 }
 
-// count reads a decimal number from 1 to limit.
+// count reads a whole decimal number from least to limit.
 func (d *document) count(into *int, least, limit int) reader {
 	return func(n ast.Node, path string) {
 		d.at[path] = nodePosition(n)

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidemark-pg/tidemark/tracker"
 )
 
 // MaxWriters is how many writers of a stream are shown anywhere.
-const MaxWriters = 1000
+const MaxWriters = tracker.MaxWriters
 
 // RecentWriters returns writers as they may be shown: at most MaxWriters, those
 // with the newest ids (farthest from zero, as descending ids are negative), and
