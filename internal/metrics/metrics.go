@@ -86,9 +86,6 @@ func (m *Metrics) Published(stream string, delay time.Duration) {
 	}
 }
 
-// Gatherer is the registry, for tests.
-func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
-
 // Handler answers a scrape. A collector that fails loses its own metrics only;
 // promhttp_metric_handler_errors_total counts that.
 func (m *Metrics) Handler() http.Handler {

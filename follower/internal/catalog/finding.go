@@ -54,9 +54,6 @@ type Finding struct {
 	Transient bool
 }
 
-// Warning tells whether f is met but asks for attention.
-func (f Finding) Warning() bool { return f.OK && f.Fix != "" }
-
 // met is a requirement that holds; detail may say how.
 func met(name, detail string) Finding { return Finding{Name: name, OK: true, Detail: detail} }
 

@@ -38,8 +38,8 @@ type ResolvedStream struct {
 	// table that was not found has OID 0.
 	Tables []ResolvedTable
 	// Problem is the first failed requirement of this stream (or of all
-	// announced streams, where it is one); nil: the stream can be used once
-	// ServerProblem is nil too.
+	// announced streams, where it is one); nil: the stream can be used, unless
+	// one of ScopeServer or ScopeSlot has failed, which concerns them all.
 	Problem *Finding
 }
 
@@ -67,13 +67,6 @@ func (s *Snapshot) Problem() *Finding {
 	return s.firstUnmet(func(Finding) bool { return true })
 }
 
-// ServerProblem is the first failed requirement that concerns all streams, nil
-// if there is none. Finding.Scope tells whether it is the server's or only
-// that of the replication session.
-func (s *Snapshot) ServerProblem() *Finding {
-	return s.firstUnmet(func(f Finding) bool { return f.Scope == ScopeServer || f.Scope == ScopeSlot })
-}
-
 // TableRefs maps the OID of each table that was found to where it is used: a
 // table may belong to an ascending and a descending stream.
 func (s *Snapshot) TableRefs() map[uint32][]TableRef {
@@ -83,18 +76,6 @@ func (s *Snapshot) TableRefs() map[uint32][]TableRef {
 			if table.OID != 0 {
 				refs[table.OID] = append(refs[table.OID], TableRef{Stream: i, Table: j})
 			}
-		}
-	}
-	return refs
-}
-
-// SequenceRefs maps the OID of each sequence that was found to the indexes of
-// the streams that draw from it.
-func (s *Snapshot) SequenceRefs() map[uint32][]int {
-	refs := make(map[uint32][]int)
-	for i, stream := range s.Streams {
-		if stream.SequenceOID != 0 {
-			refs[stream.SequenceOID] = append(refs[stream.SequenceOID], i)
 		}
 	}
 	return refs

@@ -238,9 +238,6 @@ func (l *Line) Passed(p int64) {
 	l.settled = max(l.settled, min(p, l.last))
 }
 
-// Standing is the number of fences that are not settled yet.
-func (l *Line) Standing() int { return len(l.posts) }
-
 // Since is when the oldest id that is not settled was first seen drawn; zero
 // when nothing stands.
 func (l *Line) Since() time.Time {

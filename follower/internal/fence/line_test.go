@@ -138,8 +138,8 @@ func TestALineNeverSettlesAnOpenID(t *testing.T) {
 		if line.settled != w.drawn {
 			t.Fatalf("settled %d of %d when everything had ended", line.settled, w.drawn)
 		}
-		if line.Standing() != 0 || !line.Since().IsZero() {
-			t.Fatalf("%d fences stand when everything has ended", line.Standing())
+		if len(line.posts) != 0 || !line.Since().IsZero() {
+			t.Fatalf("%d fences stand when everything has ended", len(line.posts))
 		}
 	})
 }
@@ -179,8 +179,8 @@ func TestFencesBeforeASlowTransactionAreDone(t *testing.T) {
 	for last := int64(40); last <= 4000; last += 10 {
 		add(&l, last, 9999, 2, uint32(last))
 	}
-	if l.settled != 10 || l.Standing() > 3 {
-		t.Fatalf("settled %d, %d fences stand: they must not grow with time", l.settled, l.Standing())
+	if l.settled != 10 || len(l.posts) > 3 {
+		t.Fatalf("settled %d, %d fences stand: they must not grow with time", l.settled, len(l.posts))
 	}
 	if got := l.Since(); !got.Equal(time.Unix(20, 0)) {
 		t.Fatalf("unsettled since %s, want when 20 was first seen", got)
