@@ -24,7 +24,7 @@ type keeper struct {
 	on      server.Identity // the server that conn leads to
 	table   string
 	written map[string]written
-	said    string
+	said    repeated
 }
 
 // written is what the table holds of a stream.
@@ -81,8 +81,7 @@ func (k *keeper) finish(ctx context.Context) {
 func (k *keeper) attempt(ctx context.Context, closing bool) bool {
 	all, err := k.write(ctx, closing)
 	if err == nil {
-		if k.said != "" {
-			k.said = ""
+		if k.said.over() {
 			k.sayAgain()
 		}
 		return all
@@ -91,8 +90,7 @@ func (k *keeper) attempt(ctx context.Context, closing bool) bool {
 		server.Close(k.conn)
 		k.conn = nil
 	}
-	if reason := server.OneLine(err); reason != k.said && ctx.Err() == nil {
-		k.said = reason
+	if reason := server.OneLine(err); ctx.Err() == nil && k.said.worth(time.Now(), "keep", reason) {
 		k.sayFailed(reason)
 	}
 	return false

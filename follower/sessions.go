@@ -23,7 +23,7 @@ type sessions struct {
 	*Follower
 	resync bool     // what the slot holds could not be decoded: skip it
 	left   *footing // what the slot holds was meant for this one: skip it
-	said   string   // the last failure that was logged; repeated ones are not
+	said   repeated
 }
 
 func (z *sessions) run(ctx context.Context) error {
@@ -76,10 +76,9 @@ func (z *sessions) unread(state State, reason string) {
 
 // say logs a failure once, however often it is repeated.
 func (z *sessions) say(message, reason string) {
-	if z.said != reason {
+	if z.said.worth(time.Now(), message, reason) {
 		z.cfg.Logger.Warn(message, "slot", z.cfg.Slot.Name, "reason", reason)
 	}
-	z.said = reason
 }
 
 // another waits until there is a footing that differs from g in what keeps the
@@ -299,7 +298,8 @@ func (l *listener) Phase(p session.Phase) {
 		return
 	case session.Streaming:
 		l.aided.Store(true)
-		l.resync, l.left, l.said = false, nil, ""
+		l.resync, l.left = false, nil
+		l.said.over()
 		l.again.succeeded()
 		l.standby("")
 		l.unread(StateFollowing, "")

@@ -74,10 +74,17 @@ func newReasons(began time.Time) *reasons {
 	return &reasons{said: make(map[string]bool), quiet: began.Add(ordinary)}
 }
 
+// maxReasons is how many are remembered: where each has another number in it, a
+// start that takes days must not keep all of them.
+const maxReasons = 100
+
 // worth reports whether a reason is to be told now, and takes it for told.
 func (r *reasons) worth(now time.Time, reason string) bool {
 	if reason == "" || r.said[reason] || now.Before(r.quiet) {
 		return false
+	}
+	if len(r.said) >= maxReasons {
+		clear(r.said)
 	}
 	r.said[reason] = true
 	r.quiet = now.Add(spaced)
