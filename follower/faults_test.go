@@ -11,7 +11,7 @@ import (
 )
 
 // healsWithin is how soon a stream must be well again once what was missing is
-// there: CONTRACT says 15 s.
+// there: within 15 s, as deploy/operations.md promises.
 const healsWithin = 15 * time.Second
 
 func (b *bed) halted(s *follower.Stream, names ...string) {
