@@ -11,7 +11,7 @@ import (
 	"github.com/tidemark-pg/tidemark/follower"
 )
 
-// streamAnswer is CONTRACT's Stream. A nil pointer is a JSON null: unknown.
+// streamAnswer is a stream as /v1/streams tells it. A nil pointer is a JSON null: unknown.
 type streamAnswer struct {
 	Name      string            `json:"name"`
 	Position  *int64            `json:"position"`

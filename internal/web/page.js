@@ -12,6 +12,7 @@ const heldAfter = 1_500; // shorter is everyday life and not worth a word
 const spokenEvery = 5_000;
 const writersShown = 20;
 const holdersShown = 5;
+const namesShown = 3;
 const openUpTo = 2; // so few streams show their details from the start
 
 const $ = id => document.getElementById(id);
@@ -201,33 +202,41 @@ function holderWords(h) {
   };
 }
 
-// troubles are the items of the first section: what an operator looks for.
+// troubles are the items of the first section, the worst first: what an operator
+// looks for. What is so of several streams alike is one item: a server that is
+// away, a transaction that drew ids of all of them.
 function troubles() {
-  const items = [];
+  const items = new Map();
   for (const s of streams.values()) {
-    const add = (key, words) => items.push({ key: JSON.stringify([s.name, key]), stream: s.name, ...words });
+    const add = (rank, about, words) => {
+      const key = JSON.stringify([rank, ...about]);
+      if (!items.has(key)) items.set(key, { key, rank, streams: [], ...words });
+      items.get(key).streams.push(s.name);
+    };
+    if (s.late_rows > 0) {
+      add(0, [s.name], { who: `${plural(s.late_rows, "row")} came in below a position already published.`, what: "Readers have missed them. The log names table, id and transaction of each." });
+    }
     if (s.state !== "following") {
-      add("state", { who: `It is ${stateWords[s.state]?.text ?? s.state}${s.reason ? ": " + visible(s.reason) : ""}.`, what: "" });
+      const { text, rank } = stateWords[s.state] ?? { text: s.state, rank: 1 };
+      add(rank, [s.state, s.reason], { who: text[0].toUpperCase() + text.slice(1) + (s.reason ? ": " + visible(s.reason) : ""), what: "" });
     }
     const holders = held(s);
-    for (const h of holders.slice(0, holdersShown)) add(holderKey(h), holderWords(h));
-    if (holders.length > holdersShown) add("more", { who: `And ${plural(holders.length - holdersShown, "more transaction")}.`, what: "" });
-    if (s.late_rows > 0) {
-      add("late", { who: `${plural(s.late_rows, "row")} came in below a position already published.`, what: "Readers have missed them. The log names table, id and transaction of each." });
-    }
+    for (const h of holders.slice(0, holdersShown)) add(3, [holderKey(h)], holderWords(h));
+    if (holders.length > holdersShown) add(3, [s.name], { who: `And ${plural(holders.length - holdersShown, "more transaction")}.`, what: "" });
   }
-  return items;
+  return [...items.values()].sort((a, b) => a.rank - b.rank);
 }
 
 const stateWords = {
-  starting: { text: "starting", kind: "idle" },
+  starting: { text: "starting", kind: "idle", rank: 2 },
   following: { text: "following", kind: "ok" },
-  catching_up: { text: "catching up", kind: "warn" },
-  reconnecting: { text: "reconnecting", kind: "warn" },
-  standby: { text: "standby", kind: "idle" },
-  halted: { text: "halted", kind: "bad" },
+  catching_up: { text: "catching up", kind: "warn", rank: 2 },
+  reconnecting: { text: "reconnecting", kind: "warn", rank: 2 },
+  standby: { text: "standby", kind: "idle", rank: 4 },
+  halted: { text: "halted", kind: "bad", rank: 1 },
 };
-const verdictKinds = { ok: "ok", lagging: "warn", stalled: "warn", inactive: "warn", at_risk: "bad", lost: "bad" };
+const verdictKinds = { lost: "bad", at_risk: "bad", inactive: "warn", stalled: "warn", lagging: "warn", ok: "ok" }; // the worst first
+const verdictRank = slot => Object.keys(verdictKinds).indexOf(slot.verdict);
 
 function invalidation(slot) {
   if (slot.verdict === "lost") return "lost";
@@ -242,7 +251,7 @@ function summary() {
   if (heldBack) parts.push(`${heldBack} held back`);
   if (late) parts.push(`${late} with late rows`);
   const unwell = (slots ?? []).filter(s => s.verdict !== "ok").length;
-  if (slots) parts.push(unwell ? `${unwell} of ${plural(slots.length, "slot")} not well` : `${plural(slots.length, "slot")} ok`);
+  if (slots?.length) parts.push(unwell ? `${unwell} of ${plural(slots.length, "slot")} not well` : `${plural(slots.length, "slot")} ok`);
   return parts;
 }
 
@@ -288,11 +297,12 @@ let serial = 0;
 
 function streamView({ name }) {
   const detail = detailView(name), button = element("button", { type: "button", class: "name" }, element("bdi", {}, visible(name)));
-  const state = element("span"), note = element("span", { class: "badge warn" }, "held back"), spark = chart(), most = element("p");
+  const state = element("span"), spark = chart(), most = element("p");
+  const note = element("span", { class: "badge warn" }, "held back"), late = element("span", { class: "badge bad" }, "late rows");
   const position = cell("Position", "num position"), allocated = cell("Allocated", "num");
   const waiting = cell("Unsettled", "num"), speed = cell("Ids a second", "num");
   const node = element("tbody", { role: "rowgroup" },
-    row(rowHeader(button), cell("", "state", state, " ", note), position, allocated, waiting, speed, cell("", "spark wide", spark.svg, most)), detail.node);
+    row(rowHeader(button), cell("", "state", state, " ", note, " ", late), position, allocated, waiting, speed, cell("", "spark wide", spark.svg, most)), detail.node);
   detail.node.id = `detail-${++serial}`;
   button.setAttribute("aria-controls", detail.node.id);
   const open = is => { button.setAttribute("aria-expanded", is); detail.node.hidden = !is; };
@@ -309,6 +319,7 @@ function streamView({ name }) {
       const words = stateWords[s.state] ?? { text: s.state, kind: "idle" }, holders = held(s);
       badge(state, words.kind, words.text);
       note.hidden = holders.length === 0;
+      late.hidden = !s.late_rows;
       move(s);
       put(waiting, s.unsettled === null ? "unknown" : counts.format(s.unsettled));
       put(speed, rate(s));
@@ -344,8 +355,8 @@ function detailView(name) {
 function writersView(stream) {
   const body = element("tbody", { role: "rowgroup" }), caption = element("caption");
   const more = element("button", { type: "button", class: "more", "aria-expanded": "false" });
-  const table = element("table", { role: "table", class: "writers" }, caption,
-    element("thead", { role: "rowgroup" }, row(columnHeader("Writer"), columnHeader("Newest id", { class: "num" }))), body);
+  const head = element("thead", { role: "rowgroup" }, row(columnHeader("Writer"), columnHeader("Newest id", { class: "num" })));
+  const table = element("table", { role: "table", class: "writers" }, caption, head, body);
   const show = listOf(body, w => w.name, w => {
     const value = cell("", "num");
     const node = row(rowHeader(element("bdi", {}, w.name === "" ? "(no name)" : visible(w.name))), value);
@@ -355,6 +366,7 @@ function writersView(stream) {
   const draw = s => {
     const sorted = newestWriters(s.writers), rest = sorted.length - writersShown;
     put(caption, sorted.length ? `${plural(sorted.length, "writer")} of ${visible(stream)}, the newest first` : `No writer of ${visible(stream)} seen yet`);
+    head.hidden = !sorted.length;
     more.hidden = rest <= 0;
     put(more, all() ? `Show the newest ${writersShown} only` : `Show ${counts.format(rest)} more`);
     show(all() ? sorted : sorted.slice(0, writersShown));
@@ -363,17 +375,29 @@ function writersView(stream) {
   return { node: element("div", {}, table, more), show: draw };
 }
 
-function troubleView({ stream }) {
-  const who = element("span"), what = element("span"), sql = element("code");
-  const node = element("li", {}, element("bdi", { class: "who" }, visible(stream)), who, element("span", { class: "do" }, what, sql));
+function troubleView() {
+  const names = element("span", { class: "who" }), who = element("span"), what = element("span"), sql = element("code");
+  const node = element("li", {}, names, who, element("span", { class: "do" }, what, sql));
+  let shown = "";
   return {
     node,
     show(t) {
+      const now = JSON.stringify([t.streams, streams.size]);
+      if (now !== shown) names.replaceChildren(...streamNames(t.streams));
+      shown = now;
       put(who, t.who);
       put(what, t.what);
       put(sql, t.sql ?? "");
     },
   };
+}
+
+// streamNames lists streams, each isolated from the direction of its neighbours.
+function streamNames(names) {
+  if (names.length > namesShown && names.length === streams.size) return [`All ${plural(names.length, "stream")}`];
+  const rest = names.length - namesShown;
+  const parts = names.slice(0, namesShown).flatMap((name, i) => [i ? ", " : "", element("bdi", {}, visible(name))]);
+  return rest > 0 ? [...parts, ` and ${plural(rest, "more stream")}`] : parts;
 }
 
 function slotView({ name }) {
@@ -426,7 +450,7 @@ function draw() {
 }
 
 function drawSlots() {
-  showSlots(slots ?? []);
+  showSlots((slots ?? []).toSorted((a, b) => verdictRank(a) - verdictRank(b)));
   $("slots").hidden = !slots?.length;
   $("slots-none").hidden = !!slots?.length && !slotsProblem;
   put($("slots-none"), slotsProblem || "This server has no logical replication slot.");

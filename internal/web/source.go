@@ -40,5 +40,5 @@ type Stream interface {
 }
 
 // SlotsFunc reads the logical replication slots: a value that encodes as the
-// JSON array of CONTRACT's Slot. It is called once per request.
+// JSON array of slots. It is called once per request.
 type SlotsFunc func(ctx context.Context) (slots any, err error)

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/follower/slots"
 	"github.com/tidemark-pg/tidemark/internal/web"
 	"github.com/tidemark-pg/tidemark/internal/web/webtest"
 )
@@ -33,7 +34,14 @@ func synthetic(t *testing.T, streams, writers int) (url string, source webtest.S
 			}
 		})
 	}
-	server, err := web.New(web.Config{Source: source, Slots: func(context.Context) (any, error) { return []int{}, nil }, Metrics: http.NotFoundHandler()})
+	return serve(t, source, []slots.Slot{}), source
+}
+
+// serve serves a source and slots until the test ends.
+func serve(t *testing.T, source webtest.Source, of []slots.Slot) (url string) {
+	t.Helper()
+	use(t) // skips the test where there is no browser
+	server, err := web.New(web.Config{Source: source, Slots: func(context.Context) (any, error) { return of, nil }, Metrics: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +53,7 @@ func synthetic(t *testing.T, streams, writers int) (url string, source webtest.S
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, ln) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	return "http://" + ln.Addr().String(), source
+	return "http://" + ln.Addr().String()
 }
 
 // metrics are Chromium's counters: seconds of work, and what there is.
