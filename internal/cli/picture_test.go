@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestPictureTellsInWords(t *testing.T) {
 		[]slots.Slot{
 			{Name: "tidemark", Verdict: slots.VerdictOK, Active: true},
 			{Name: "forgotten", Verdict: slots.VerdictInactive, RetainedBytes: &kept, Reason: "nobody reads it: drop it"},
-		}, now)
+		}, now, 0)
 	for _, want := range []string{
 		"NOT READY: following 1 of 2 streams", "held by pid 4711 (nightly [2J import), for 1m30s", "reason: no table",
 		"forgotten  no       5 GiB  inactive\n    nobody reads it: drop it",
@@ -69,7 +70,36 @@ func TestPictureTellsInWords(t *testing.T) {
 	if strings.ContainsRune(got, '\x1b') {
 		t.Error("a name can move the cursor")
 	}
-	if all := picture([]client.Stream{streamAt(1, 1)}, nil, nil, now); !strings.Contains(all, "following 1 of 1 streams") || strings.Contains(all, "NOT") {
+	if all := picture([]client.Stream{streamAt(1, 1)}, nil, nil, now, 0); !strings.Contains(all, "following 1 of 1 streams") || strings.Contains(all, "NOT") {
 		t.Errorf("all is well:\n%s", all)
+	}
+}
+
+// A long name leaves room for the numbers, and what needs somebody is above what
+// a small window leaves out.
+func TestPictureOnASmallTerminal(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	since, pid := now.Add(-time.Minute), int32(7)
+	long, held, halted, late := streamAt(1, 2), streamAt(3, 4), streamAt(5, 6), streamAt(7, 8)
+	long.Name = strings.Repeat("lång ", 20)
+	held.Name, held.HeldBy = "held", []follower.Holder{{PID: &pid, Since: &since}}
+	halted.Name, halted.State = "halted", follower.StateHalted
+	late.Name, late.LateRows = "late", 2
+	got := fit(picture([]client.Stream{long, held, halted, late}, nil, nil, now, 60), 60, 24)
+	if !strings.Contains(got, "LATE ROWS: 2 ") {
+		t.Errorf("late rows are not told of:\n%s", got)
+	}
+	var names []string
+	for line := range strings.Lines(got) {
+		if name, _, ok := strings.Cut(line, "  "); ok && name != "" && name != "STREAM" {
+			names = append(names, name)
+		}
+		if strings.HasPrefix(line, "lång") && !strings.Contains(line, "…  following  1         2") {
+			t.Errorf("no numbers beside the long name: %q", line)
+		}
+	}
+	if want := []string{"halted", "late", "held", "lång lång l…"}; !slices.Equal(names, want) {
+		t.Errorf("streams in the order %q, want %q\n%s", names, want, got)
 	}
 }

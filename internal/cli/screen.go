@@ -81,6 +81,7 @@ func (s *screen) draw(ctx context.Context) error {
 	streams, err := s.client.Streams(ctx)
 	now := time.Now()
 	text := ""
+	columns, rows := terminalSize(s.out)
 	if err == nil {
 		err = s.ask(ctx, now)
 	}
@@ -91,11 +92,10 @@ func (s *screen) draw(ctx context.Context) error {
 		text = printable(oneLine(err)) + "\n"
 	default:
 		s.note(streams, now)
-		text = picture(streams, s.trends, s.slots, now)
+		text = picture(streams, s.trends, s.slots, now, columns)
 	}
 	// Home, the picture, and away with what is left of the one before.
 	const home, clearToEnd, clearBelow = "\x1b[H", "\x1b[K\n", "\x1b[J"
-	columns, rows := terminalSize(s.out)
 	text = fit(now.Format(time.TimeOnly)+"\n\n"+text, columns, rows)
 	text = strings.ReplaceAll(text, "\n", clearToEnd)
 	_, err = io.WriteString(s.out, home+text+clearBelow)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,14 +125,28 @@ func printSlots(w io.Writer, r slots.Report) error {
 	return err
 }
 
-// slotTable shows slots to a person: a row each, and below it the transactions
-// that hold it back.
+// worstFirst orders slots for a person, who looks at the top, and whose terminal
+// may be cut off below.
+func worstFirst(all []slots.Slot) []slots.Slot {
+	return slices.SortedStableFunc(slices.Values(all), func(a, b slots.Slot) int {
+		switch {
+		case a.Verdict.Worse(b.Verdict):
+			return -1
+		case b.Verdict.Worse(a.Verdict):
+			return 1
+		}
+		return 0
+	})
+}
+
+// slotTable shows slots to a person, the worst first: a row each, and below it
+// the transactions that hold it back.
 func slotTable(r slots.Report) string {
 	if len(r.Slots) == 0 {
 		return "the server has no logical slots\n"
 	}
 	g := newGrid("SLOT", "DATABASE", "ACTIVE", "RETAINED", "LAG", "FAILOVER", "VERDICT", "REASON")
-	for _, s := range r.Slots {
+	for _, s := range worstFirst(r.Slots) {
 		g.row(slotNotes(s, r.Time), s.Name, s.Database, reader(s),
 			humanSize(s.RetainedBytes), humanSize(s.ConfirmedLagBytes), survives(s), string(s.Verdict), s.Reason)
 	}

@@ -108,10 +108,10 @@ func TestSlotTable(t *testing.T) {
 		{Name: "z", Database: "app", Verdict: slots.VerdictOK, Failover: new(true), Synced: new(true)},
 	}})
 	want := `SLOT      DATABASE  ACTIVE  RETAINED  LAG  FAILOVER  VERDICT  REASON
+x         app       no      -         -    no        lost     lost
 tidemark  a [2Jpp   pid 7   1.5 MiB   0 B  -         ok       all is well
     held by prepared transaction "g", for 1m30s
     1 GiB more of WAL until the server may give it up: 1 min 30 s at the present rate, if it moves no more
-x         app       no      -         -    no        lost     lost
 y         app       no      -         -    yes       ok       
 z         app       no      -         -    copy      ok       
 `

@@ -52,6 +52,9 @@ func table(streams []client.Stream, now time.Time) string {
 // notes are the lines below a stream's row.
 func notes(s client.Stream, now time.Time) []string {
 	var lines []string
+	if s.LateRows > 0 {
+		lines = append(lines, fmt.Sprintf("LATE ROWS: %d came in below a position already published, so readers have missed them: the daemon's log names each", s.LateRows))
+	}
 	if s.Reason != "" {
 		lines = append(lines, "reason: "+s.Reason)
 	}

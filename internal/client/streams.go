@@ -20,6 +20,7 @@ type Stream struct {
 	State     follower.State    `json:"state"`
 	Reason    string            `json:"reason"`
 	HeldBy    []follower.Holder `json:"held_by"`
+	LateRows  uint64            `json:"late_rows"`
 }
 
 // StreamsJSON returns the body of /v1/streams as the daemon sent it, without
