@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tidemark-pg/tidemark/follower/slots"
 )
 
 // logging are the folders whose log lines an operator sees.
@@ -73,6 +75,21 @@ func logLine(call *ast.CallExpr) (message, level string) {
 	return "", ""
 }
 
+// eventLine is the line of an event{slog.LevelInfo, "…", …}, as the daemon tells
+// of slots.
+func eventLine(lit *ast.CompositeLit) (message, level string) {
+	kind, ok := lit.Type.(*ast.Ident)
+	if !ok || kind.Name != "event" || len(lit.Elts) < 2 {
+		return "", ""
+	}
+	of, ok := lit.Elts[0].(*ast.SelectorExpr)
+	text, isText := lit.Elts[1].(*ast.BasicLit)
+	if !ok || !isText {
+		return "", ""
+	}
+	return said(text), strings.ToLower(strings.TrimPrefix(of.Sel.Name, "Level"))
+}
+
 // isTest tells a testing.T, which has an Error too.
 func isTest(e ast.Expr) bool {
 	id, ok := e.(*ast.Ident)
@@ -91,16 +108,26 @@ func TestLogLinesAreOnThePage(t *testing.T) {
 	inCode := map[string]string{}
 	for _, file := range parsed(t, logging()...) {
 		ast.Inspect(file, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok {
-				if message, level := logLine(call); message != "" {
-					inCode[message] = level
-				}
+			message, level := "", ""
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				message, level = logLine(n)
+			case *ast.CompositeLit:
+				message, level = eventLine(n)
+			}
+			if message != "" {
+				inCode[message] = level
 			}
 			return true
 		})
 	}
-	if len(inCode) < 30 {
+	if len(inCode) < 30 || inCode["slot is well again"] == "" {
 		t.Fatalf("only %d lines found in the code", len(inCode))
+	}
+	for _, v := range slots.Verdicts() { // the daemon puts these lines together
+		if v != slots.VerdictOK {
+			inCode["slot is "+strings.ReplaceAll(string(v), "_", " ")] = map[bool]string{true: "error", false: "warn"}[v == slots.VerdictLost]
+		}
 	}
 	for message, level := range inCode {
 		if onPage[message] != level {
