@@ -2,9 +2,11 @@ package follower_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/nettest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
@@ -49,4 +51,33 @@ func TestTheNewestPrimaryIsFollowed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// RULES 11: an older history is not returned to, also where one address leads
+// to whoever is thought the primary.
+func TestAFormerPrimaryBehindOneAddressIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	standby := pgtest.Standby(t, b.cluster, "standby")
+	address := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	former, next := address(b.cluster.Port()), address(standby.Port())
+	relay := nettest.NewRelay(t, nettest.To(former))
+	_, s := b.follow(eventsConfig(fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", relay.Address())))
+	b.following(s)
+	b.reach(s, b.insert(b.sql, "both"))
+	pgtest.AwaitReplay(t, b.cluster, standby)
+	old := s.Epoch()
+	b.ok(standby.Promote(t.Context()))
+	relay.Lead(nettest.To(next))
+	b.await(s, "following in a new epoch", func(st follower.Status) bool { return st.State == follower.StateFollowing && st.Epoch != old })
+	epoch, position := s.Epoch(), s.CurrentToken()
+
+	relay.Lead(nettest.To(former))
+	b.exec("INSERT INTO events (instance_name) SELECT 'lost' FROM generate_series(1, 10)")
+	st := b.await(s, "it says so", func(st follower.Status) bool { return strings.Contains(st.Reason, "timeline 1") || st.Epoch != epoch })
+	if st.Epoch != epoch || st.Position != position || st.State == follower.StateFollowing {
+		t.Errorf("%s, position %d in epoch %s: want to wait at %d in %s", st.State, st.Position, st.Epoch, position, epoch)
+	}
+	relay.Lead(nettest.To(next))
+	b.following(s)
 }
