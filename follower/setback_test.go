@@ -79,3 +79,41 @@ func TestAnAnnouncedSequenceThatIsSetBack(t *testing.T) {
 	b.reach(s, three)
 	b.following(s)
 }
+
+// What a permanent slot still holds when ids start over is of the old epoch:
+// such rows must not be taken for the new one's, whose ids are the same.
+func TestWhatTheSlotHoldsOfOldIdsDoesNotCount(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	cfg := eventsConfig(b.url)
+	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
+	_, s := b.follow(cfg)
+	b.following(s)
+	b.streaming()
+	b.exec("INSERT INTO events (instance_name) SELECT 'old' FROM generate_series(1, 10)")
+	b.reach(s, 10)
+	reader := b.slotReader("tidemark")
+	eleven, done := b.hang() // it is decoded, and not confirmed
+	old := s.Epoch()
+	b.exec("SET synchronous_commit = local; DELETE FROM events; SELECT setval('events_id_seq', 2)")
+	b.await(s, "another epoch", func(follower.Status) bool { return s.Epoch() != old }) // nothing is known of it yet
+	b.until("the slot is read for it", readers+"state = 'streaming' AND pid <> $1", reader)
+	b.unhang()
+	<-done
+	b.exec("DELETE FROM events")
+
+	b.exec("INSERT INTO events (instance_name) SELECT 'new' FROM generate_series(3, 10)")
+	b.reach(s, 10)
+	b.await(s, "the rows through the slot", func(st follower.Status) bool { return st.Writers["new"] == 10 })
+	open := b.begin()
+	if id := b.insert(open, "open"); id != eleven {
+		t.Fatalf("drew %d, want %d", id, eleven)
+	}
+	b.insert(b.sql, "new")
+	b.await(s, "the open one is named", func(st follower.Status) bool { return len(st.HeldBy) == 1 || st.Position >= eleven })
+	if p := s.CurrentToken(); p != 10 {
+		t.Errorf("position %d while %d is open: the slot told of a row of the old epoch", p, eleven)
+	}
+	b.ok(open.Commit(t.Context()))
+	b.reach(s, 12)
+}
