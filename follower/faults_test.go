@@ -156,6 +156,28 @@ func TestALateRowIsCounted(t *testing.T) {
 	b.await(s, "the late row", func(st follower.Status) bool { return st.LateRows == 1 })
 }
 
+// So is one below rows that moved the position without any fence: somebody keeps
+// each from being done.
+func TestALateRowBelowRowsIsCounted(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, `CREATE SEQUENCE ids; CREATE TABLE events (id bigint DEFAULT nextval('ids'), instance_name text);
+		CREATE PUBLICATION tidemark FOR TABLE events (id, instance_name) WITH (publish = 'insert')`)
+	cfg := eventsConfig(b.url)
+	cfg.Streams[0].Sequence = "ids"
+	_, s := b.follow(cfg)
+	b.following(s)
+	b.streaming()
+	holds := b.begin()
+	_, err := holds.Exec(t.Context(), "SELECT FROM pg_sequences WHERE last_value > 0")
+	b.ok(err)
+	for range 3 {
+		b.reach(s, b.insert(b.sql, "a"))
+	}
+	b.exec("INSERT INTO events VALUES (2, 'by hand')")
+	b.await(s, "the late row", func(st follower.Status) bool { return st.LateRows == 1 })
+	b.ok(holds.Rollback(t.Context()))
+}
+
 func TestTheSlotIsHandedOver(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, events)

@@ -54,7 +54,7 @@ func TestAPositionWaitsForTheStandby(t *testing.T) {
 	b.reach(s, paused)
 
 	b.ok(standby.Kill())
-	st := b.await(s, "not following", func(st follower.Status) bool { return st.State == follower.StateReconnecting })
+	st := b.await(s, "not following", func(st follower.Status) bool { return st.State != follower.StateFollowing })
 	if !strings.Contains(st.Reason, "standby") {
 		t.Errorf("reason %q", st.Reason)
 	}
@@ -66,6 +66,36 @@ func TestAPositionWaitsForTheStandby(t *testing.T) {
 	b.ok(standby.StartAgain(t.Context()))
 	b.following(s)
 	b.reach(s, down)
+}
+
+// RULES 13: a fence tells of whatever ended until it was done, so the standby
+// has to replay as much, not only up to where the fence was made.
+func TestAFenceWaitsForWhatTheStandbyLacks(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	standby := pgtest.Standby(t, b.cluster, "standby")
+	cfg := eventsConfig(b.url)
+	cfg.Readers = []string{standby.URL("", "")}
+	cfg.Slot.Kind = follower.SlotNone // positions come from the fence alone
+	_, s := b.follow(cfg)
+	b.following(s)
+	open := b.begin()
+	id := b.insert(open, "a")
+	b.await(s, "the fence is made", func(st follower.Status) bool { return st.Allocated >= id })
+	b.exec("CREATE TABLE other ()") // puts the draw on disk
+	pgtest.AwaitReplay(t, b.cluster, standby)
+	on := pgtest.Connect(t, standby)
+	pgtest.Exec(t, on, "SELECT pg_wal_replay_pause()")
+	for paused := ""; paused != "paused"; {
+		b.ok(on.QueryRow(t.Context(), "SELECT pg_get_wal_replay_pause_state()").Scan(&paused))
+	}
+	b.ok(open.Commit(t.Context()))
+	time.Sleep(500 * time.Millisecond) // without a standby it would have been published by now
+	if p := s.CurrentToken(); p >= id {
+		t.Errorf("position %d, which the standby does not show", p)
+	}
+	pgtest.Exec(t, on, "SELECT pg_wal_replay_resume()")
+	b.reach(s, id)
 }
 
 func TestAStandbyThatIsDownIsLeftOut(t *testing.T) {
