@@ -212,7 +212,7 @@ func (w *watch) idle(results []fence.Result, now time.Time) fence.Condition {
 		if p.stream.announced() {
 			p.life.drawn(r.Reading.Last, now)
 		} else {
-			p.life.reading(r.Reading.Last, &p.line, nil, now)
+			p.life.reading(r.Reading.Last, &p.line, time.Time{}, nil, now)
 		}
 		p.stream.update(func(c *condition) { c.lost = "" }) // a lock may have gone that nothing was drawn behind
 	}
@@ -291,7 +291,8 @@ func (w *watch) reading(ctx context.Context, p *watched, r fence.Reading, now ti
 		p.life.becomeAt(r.Seen)
 	}
 	moved = moved || p.life.position() != p.before
-	unsettled = p.life.reading(r.Last, &p.line, r.Holders, now) || !p.life.isKnown()
+	waiting, _ := w.readers.oldest(p.life)
+	unsettled = p.life.reading(r.Last, &p.line, waiting.since, r.Holders, now) || !p.life.isKnown()
 	p.stream.update(func(c *condition) { c.lost = "" })
 	return moved, unsettled, nil
 }

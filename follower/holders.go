@@ -30,15 +30,16 @@ func (w *warden) nameHolders(ctx context.Context) error {
 		if !held {
 			continue
 		}
+		behind := w.readers.behind(l)
 		if s.announced() {
-			l.hold(l.lagging())
+			l.hold(append(behind, l.lagging()...))
 			continue
 		}
 		named, err := w.name(ctx, holders)
 		if err != nil {
 			return err
 		}
-		l.hold(named)
+		l.hold(append(behind, named...))
 	}
 	return nil
 }

@@ -198,8 +198,9 @@ func (l *life) inspect(c *gate.Commit, r *gate.Run) {
 }
 
 // reading notes what a probe saw: how far ids are drawn, and who may hold
-// them. It reports whether some are not settled.
-func (l *life) reading(last int64, line *fence.Line, holders []fence.Holder, at time.Time) (unsettled bool) {
+// them. waiting is since when something waits for a standby, the zero time where
+// nothing does. It reports whether some are not settled.
+func (l *life) reading(last int64, line *fence.Line, waiting time.Time, holders []fence.Holder, at time.Time) (unsettled bool) {
 	p := l.position()
 	line.Passed(p)
 	l.mu.Lock()
@@ -210,6 +211,9 @@ func (l *life) reading(last int64, line *fence.Line, holders []fence.Holder, at 
 		return false
 	}
 	l.mu.unsettled = line.Since()
+	if since := l.mu.unsettled; !waiting.IsZero() && (since.IsZero() || waiting.Before(since)) {
+		l.mu.unsettled = waiting
+	}
 	l.mu.holders = append(l.mu.holders[:0], holders...)
 	return true
 }

@@ -16,6 +16,8 @@ type outgoing struct {
 	life *life
 	need pglogrepl.LSN
 	at   time.Time
+	// since is when it began to wait.
+	since time.Time
 	// size counts what is kept for it.
 	size int
 	// fence: a younger one of the same life says all that this one does.

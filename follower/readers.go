@@ -75,6 +75,7 @@ func newReaders(f *Follower) (*readers, error) {
 // publish has o applied once every reader shows what it needs.
 func (r *readers) publish(o outgoing) {
 	o.at = time.Now()
+	o.since = o.at
 	o.size++
 	r.mu.Lock()
 	r.mu.add(o)
@@ -83,6 +84,40 @@ func (r *readers) publish(o outgoing) {
 		request(one.work)
 	}
 	request(r.news)
+}
+
+// oldest is what of a life has waited longest; false where nothing waits.
+func (r *readers) oldest(of *life) (outgoing, bool) {
+	if r == nil {
+		return outgoing{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.mu.waiting {
+		if o.life == of {
+			return o, true
+		}
+	}
+	return outgoing{}, false
+}
+
+// behind names the standbys that a life waits for.
+func (r *readers) behind(of *life) (by []Holder) {
+	first, some := r.oldest(of)
+	if !some || time.Since(first.since) < standing {
+		return nil
+	}
+	state := HolderStandby
+	for _, one := range r.all {
+		one.mu.Lock()
+		waits := !one.mu.dropped && one.mu.replayed < first.need
+		one.mu.Unlock()
+		if waits {
+			address := one.dialer.Address()
+			by = append(by, Holder{ApplicationName: &address, State: &state, Since: &first.since})
+		}
+	}
+	return by
 }
 
 // full reports whether so much waits that nothing more should be read.

@@ -50,11 +50,16 @@ func TestAPositionWaitsForTheStandby(t *testing.T) {
 	if p := s.CurrentToken(); p >= paused {
 		t.Fatalf("position %d, which the standby does not show", p)
 	}
+	st := b.await(s, "the standby is named", func(st follower.Status) bool { return len(st.HeldBy) > 0 })
+	if by := st.HeldBy[0]; by.PID != nil || by.State == nil || *by.State != follower.HolderStandby ||
+		by.ApplicationName == nil || !strings.Contains(*by.ApplicationName, "127.0.0.1:") || by.Since == nil || st.UnsettledSince.IsZero() {
+		t.Errorf("held by %+v since %s, want the standby", by, st.UnsettledSince)
+	}
 	pgtest.Exec(t, on, "SELECT pg_wal_replay_resume()")
 	b.reach(s, paused)
 
 	b.ok(standby.Kill())
-	st := b.await(s, "not following", func(st follower.Status) bool { return st.State != follower.StateFollowing })
+	st = b.await(s, "not following", func(st follower.Status) bool { return st.State == follower.StateReconnecting })
 	if !strings.Contains(st.Reason, "standby") {
 		t.Errorf("reason %q", st.Reason)
 	}

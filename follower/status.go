@@ -32,9 +32,13 @@ func States() []State {
 	return []State{StateStarting, StateFollowing, StateCatchingUp, StateReconnecting, StateStandby, StateHalted}
 }
 
+// HolderStandby is the State of a Holder that is a standby of Config.Readers.
+const HolderStandby = "standby behind"
+
 // Holder is one thing that keeps a position below the allocated id: an open
-// transaction, a prepared transaction, or (announced streams) a writer. Fields
-// that do not apply, or that the role may not see, are nil.
+// transaction, a prepared transaction, (announced streams) a writer, or a standby
+// that workers read and that has not replayed so far. Fields that do not apply,
+// or that the role may not see, are nil.
 type Holder struct {
 	// PID of the backend; nil for prepared transactions and writers.
 	PID *int32 `json:"pid"`
@@ -42,13 +46,14 @@ type Holder struct {
 	GID *string `json:"gid"`
 	// Writer of an announced stream whose position is the least.
 	Writer *string `json:"writer"`
-	// ApplicationName of the backend.
+	// ApplicationName of the backend; the address of a standby.
 	ApplicationName *string `json:"application_name"`
 	// User who began the transaction.
 	User *string `json:"user"`
-	// State of the backend as in pg_stat_activity, or "prepared".
+	// State of the backend as in pg_stat_activity, "prepared", or HolderStandby.
 	State *string `json:"state"`
-	// Since is when the transaction began or was prepared.
+	// Since is when the transaction began or was prepared, or since when
+	// something waits for the standby.
 	Since *time.Time `json:"since"`
 }
 

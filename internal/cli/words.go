@@ -20,6 +20,8 @@ func holderWords(h follower.Holder, now time.Time) string {
 		words = append(words, "pid "+strconv.Itoa(int(*h.PID)))
 	case h.Writer != nil:
 		words = append(words, fmt.Sprintf("writer %q, which has not announced more", *h.Writer))
+	case h.State != nil && *h.State == follower.HolderStandby:
+		return standbyWords(h, now)
 	default:
 		words = append(words, "an open transaction")
 	}
@@ -33,10 +35,22 @@ func holderWords(h follower.Holder, now time.Time) string {
 	if h.GID == nil && h.State != nil && *h.State != "" {
 		text += ", " + *h.State
 	}
-	if h.Since != nil {
-		text += fmt.Sprintf(", for %s", max(now.Sub(*h.Since), 0).Round(time.Second))
+	return text + sinceWords(h, now)
+}
+
+func standbyWords(h follower.Holder, now time.Time) string {
+	address := ""
+	if h.ApplicationName != nil {
+		address = " " + *h.ApplicationName
 	}
-	return text
+	return "standby" + address + ", which has not replayed so far" + sinceWords(h, now)
+}
+
+func sinceWords(h follower.Holder, now time.Time) string {
+	if h.Since == nil {
+		return ""
+	}
+	return fmt.Sprintf(", for %s", max(now.Sub(*h.Since), 0).Round(time.Second))
 }
 
 // number shows an id, or that it is not known.

@@ -22,6 +22,7 @@ func TestTable(t *testing.T) {
 				{PID: new(int32(7)), ApplicationName: new("a\x1b[2Jb"), User: new("bob"), State: new("idle in transaction"), Since: &since},
 				{GID: new("tx 1"), User: new("bob"), State: new("prepared"), Since: &since},
 				{Writer: new("w\n")},
+				{ApplicationName: new("127.0.0.1:5433/app"), State: new(follower.HolderStandby), Since: &since},
 				{},
 			},
 		},
@@ -33,6 +34,7 @@ events     following  41        1044       1003
     held by pid 7 (a [2Jb) of bob, idle in transaction, for 1m30s
     held by prepared transaction "tx 1" of bob, for 1m30s
     held by writer "w\n", which has not announced more
+    held by standby 127.0.0.1:5433/app, which has not replayed so far, for 1m30s
     held by an open transaction
 back ward  halted     -3        -5         2
     reason: table x is missing

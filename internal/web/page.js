@@ -153,7 +153,9 @@ function unsettled(s) {
   return s.position === null || s.allocated === null ? null : distance(s.allocated, s.position);
 }
 
-const holderKey = h => JSON.stringify([h.pid, h.gid, h.writer, h.since]);
+const standbyBehind = "standby behind";
+
+const holderKey = h => JSON.stringify([h.pid, h.gid, h.writer, h.since, h.state === standbyBehind && h.application_name]);
 
 // remember notes since when each holder has been seen, to leave out the short ones.
 function remember(s, at) {
@@ -192,6 +194,12 @@ function holderWords(h) {
     return {
       who: `Writer “${visible(h.writer)}”${of} has announced nothing further${since}.`,
       what: "It moves with its next write. If the writer is gone for good, delete its row of the positions table.",
+    };
+  }
+  if (h.state === standbyBehind) {
+    return {
+      who: `Standby ${quoted(visible(h.application_name ?? ""))} has not replayed so far${since}.`,
+      what: "Look for a query there that conflicts with replay, for a pause of it, and at its load.",
     };
   }
   const state = h.state ? `; it is ${visible(h.state)}` : "";
