@@ -16,6 +16,7 @@ import (
 // goroutine.
 type Follower struct {
 	cfg     Config
+	unnamed bool // the temporary slot's name is ours to choose
 	spec    catalog.Spec
 	dialer  *server.Dialer
 	decodes *server.Dialer // the standby that carries the slot; nil: the primary does
@@ -56,6 +57,7 @@ type counts struct {
 // New checks the configuration and returns a Follower that does nothing until
 // Run. The error lists everything that is wrong, and never shows a password.
 func New(cfg Config) (*Follower, error) {
+	unnamed := cfg.Slot.Kind == SlotTemporary && cfg.Slot.Name == ""
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("configure follower: %w", err)
@@ -65,7 +67,7 @@ func New(cfg Config) (*Follower, error) {
 		return nil, fmt.Errorf("configure follower: %w", err)
 	}
 	f := &Follower{
-		cfg: cfg, spec: cfg.spec(), dialer: dialer, ground: newGround(),
+		cfg: cfg, unnamed: unnamed, spec: cfg.spec(), dialer: dialer, ground: newGround(),
 		probe: make(chan struct{}, 1), review: make(chan struct{}, 1), flush: make(chan struct{}, 1), keep: make(chan struct{}, 1), reload: make(chan struct{}, 1),
 	}
 	if cfg.Slot.Standby != "" {

@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -22,6 +23,7 @@ const busyAgain = 200 * time.Millisecond
 type sessions struct {
 	*Follower
 	resync bool     // what the slot holds could not be decoded: skip it
+	drawn  string   // the name of the temporary slot, where it is ours to choose
 	left   *footing // what the slot holds was meant for this one: skip it
 	said   repeated
 }
@@ -77,9 +79,12 @@ func (z *sessions) unread(state State, reason string) {
 // say logs a failure once, however often it is repeated.
 func (z *sessions) say(message, reason string) {
 	if z.said.worth(time.Now(), message, reason) {
-		z.cfg.Logger.Warn(message, "slot", z.cfg.Slot.Name, "reason", reason)
+		z.cfg.Logger.Warn(message, "slot", z.slot(), "reason", reason)
 	}
 }
+
+// slot is the name of the slot that is read now.
+func (z *sessions) slot() string { return cmp.Or(z.drawn, z.cfg.Slot.Name) }
 
 // another waits until there is a footing that differs from g in what keeps the
 // session from reading.
@@ -127,7 +132,7 @@ func (z *sessions) read(ctx context.Context, g *footing, again *retry) error {
 		Standby:  z.decodes,
 		Epoch:    g.epoch,
 		Slot: session.Slot{
-			Name: z.cfg.Slot.Name, Temporary: z.cfg.Slot.Kind == SlotTemporary,
+			Name: z.slot(), Temporary: z.cfg.Slot.Kind == SlotTemporary,
 			Failover: z.cfg.Slot.Failover, SkipAhead: z.cfg.Slot.SkipAhead,
 		},
 		Publications: z.publications(g),
@@ -182,6 +187,9 @@ func (z *sessions) failed(ctx context.Context, err error, again *retry) {
 	var busy *session.BusyError
 	var waited *session.SynchronousError
 	var lacks *session.RequirementError
+	if z.unnamed && server.Code(err) == server.CodeDuplicateObject {
+		z.drawn = temporaryName() // the server has not noticed that the last session is over
+	}
 	if !errors.As(err, &busy) {
 		z.counts.reconnects.Add(1)
 		z.standby("")
@@ -303,7 +311,7 @@ func (l *listener) Phase(p session.Phase) {
 		l.again.succeeded()
 		l.standby("")
 		l.unread(StateFollowing, "")
-		l.cfg.Logger.Info("reading the slot", "slot", l.cfg.Slot.Name)
+		l.cfg.Logger.Info("reading the slot", "slot", l.slot())
 	case session.Creating, session.Skipping:
 		l.standby("") // nobody reads it, and loading can take long
 		if !p.Again {

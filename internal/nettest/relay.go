@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -15,12 +16,15 @@ type Relay struct {
 
 	listener net.Listener
 	passing  sync.WaitGroup
+	closing  chan struct{} // closed at the end of the test
 
 	mu     sync.Mutex // protects what follows
 	choose func() string
 	sort   func(first []byte) string
 	made   map[string]int // connections, by the server's address
 	conns  map[net.Conn]bool
+	// forgotten is closed when the connections that pass now are forgotten.
+	forgotten chan struct{}
 }
 
 // To chooses always the same server.
@@ -34,7 +38,10 @@ func NewRelay(t testing.TB, choose func() string) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{listener: l, choose: choose, made: make(map[string]int), conns: make(map[net.Conn]bool)}
+	r := &Relay{
+		listener: l, closing: make(chan struct{}), choose: choose, made: make(map[string]int),
+		conns: make(map[net.Conn]bool), forgotten: make(chan struct{}),
+	}
 	r.Heal()
 	r.passing.Go(r.accept)
 	t.Cleanup(r.close)
@@ -90,8 +97,19 @@ func (r *Relay) Cut() {
 	}
 }
 
+// Forget has nothing pass any more on the connections there are, and tells
+// nobody, as a firewall does that has forgotten them; Heal does not bring them
+// back. New ones may be made.
+func (r *Relay) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.forgotten)
+	r.forgotten = make(chan struct{})
+}
+
 func (r *Relay) close() {
 	_ = r.listener.Close()
+	close(r.closing)
 	r.Heal()
 	r.Cut()
 	r.passing.Wait()
@@ -126,8 +144,11 @@ func (r *Relay) lead(client net.Conn) {
 		r.drop(server)
 		return
 	}
-	r.passing.Go(func() { r.pass(&r.Up, server, client) })
-	r.passing.Go(func() { r.pass(&r.Down, client, server) })
+	r.mu.Lock()
+	forgotten := r.forgotten
+	r.mu.Unlock()
+	r.passing.Go(func() { r.pass(&r.Up, server, client, forgotten) })
+	r.passing.Go(func() { r.pass(&r.Down, client, server, forgotten) })
 }
 
 // first is what the client says before it is known where it goes: nothing
@@ -172,13 +193,20 @@ func (r *Relay) drop(c net.Conn) {
 	delete(r.conns, c)
 }
 
-func (r *Relay) pass(l *Lane, to, from net.Conn) {
+func (r *Relay) pass(l *Lane, to, from net.Conn, forgotten <-chan struct{}) {
 	defer r.drop(to)
 	defer r.drop(from)
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		l.wait()
+		select {
+		case <-forgotten:
+			_, _ = io.Copy(io.Discard, from) // until one end gives up
+			<-r.closing
+			return
+		default:
+		}
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return

@@ -121,12 +121,23 @@ func prepare(ctx context.Context, conn *pgx.Conn) (Identity, error) {
 	return identify(ctx, conn)
 }
 
+// noticed has the server notice within half a minute, and not after two hours,
+// that whoever held a slot is gone without a word, and free it.
+//
+//tidemark:readonly
+var noticed = map[string]string{"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+
 // Replication opens a session that speaks the replication protocol.
 func (d *Dialer) Replication(ctx context.Context) (*pgconn.PgConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*Patience)
 	defer cancel()
 	config := d.config.Config.Copy()
 	config.RuntimeParams["replication"] = "database"
+	for setting, value := range noticed {
+		if _, set := config.RuntimeParams[setting]; !set {
+			config.RuntimeParams[setting] = value
+		}
+	}
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open replication connection to %s: %w", d.Address(), err)

@@ -13,6 +13,7 @@ import (
 const (
 	CodeObjectInUse      = "55006" // a slot that another consumer reads
 	CodeLockNotAvailable = "55P03" // lock_timeout
+	CodeDuplicateObject  = "42710" // a slot of that name is there
 )
 
 // Code is the SQLSTATE of the server's error in err, or "".

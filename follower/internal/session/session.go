@@ -128,6 +128,8 @@ type session struct {
 	// witness is there where a standby carries the slot.
 	witness witness
 	pipe    pipe
+	// lose ends the session: a connection is of no more use, for that reason.
+	lose context.CancelCauseFunc
 }
 
 // Run is one life of the session. It returns when ctx ends, with an orderly
@@ -135,7 +137,10 @@ type session struct {
 func Run(ctx context.Context, cfg Config) error {
 	s := &session{Config: cfg}
 	s.pipe.init()
-	defer func() { s.close(ctx.Err() != nil) }()
+	asked := ctx
+	defer func() { s.close(asked.Err() != nil) }()
+	ctx, s.lose = context.WithCancelCause(ctx)
+	defer s.lose(nil)
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
@@ -144,7 +149,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if jumped {
-		if err := s.Receiver.Jumped(ctx, s.sql); err != nil {
+		// What it begins with ctx may go on for as long as the session does.
+		load := func() error { return s.Receiver.Jumped(ctx, s.sql) }
+		if err := s.attended(ctx, load); err != nil {
 			return fmt.Errorf("load what was jumped over: %w", err)
 		}
 	}

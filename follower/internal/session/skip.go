@@ -30,7 +30,10 @@ func (s *session) skip(ctx context.Context, lag int64) error {
 	// anything. The second time each of them counts.
 	// (LogicalIncreaseRestartDecodingForSlot in PostgreSQL's logical.c.)
 	for range 2 {
-		_, err := s.sql.Exec(ctx, "SELECT pg_replication_slot_advance($1, pg_current_wal_flush_lsn())", s.Slot.Name)
+		err := s.attended(ctx, func() error {
+			_, err := s.sql.Exec(ctx, "SELECT pg_replication_slot_advance($1, pg_current_wal_flush_lsn())", s.Slot.Name)
+			return err
+		})
 		// Nothing to skip is no failure: the slot is already there.
 		if err != nil && !strings.Contains(server.OneLine(err), "minimum is") {
 			return s.explain(ctx, "advance slot", err)

@@ -98,6 +98,9 @@ func (s *session) create(ctx context.Context) error {
 		command += ", FAILOVER"
 	}
 	_, err := s.repl.Exec(ctx, command+")").ReadAll()
+	if lost := context.Cause(ctx); err != nil && lost != nil {
+		err = lost
+	}
 	if err != nil {
 		return fmt.Errorf("make slot %q: %w", s.Slot.Name, err)
 	}
