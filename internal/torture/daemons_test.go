@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -232,10 +233,32 @@ func (w *world) startDaemons() error {
 	return nil
 }
 
-// lines are the last bytes of what a process says.
+// late reports rows that came below a position, which the daemon has told of.
+func (d *daemon) late() {
+	if n := d.said.forgive(); n > 0 {
+		d.w.tally.late.Add(int64(n))
+		d.w.fail("a daemon told of late rows, %d times:\n%s", n, d.said)
+	}
+}
+
+// lines are the last bytes of what a process says, and how often it told of late
+// rows.
 type lines struct {
-	mu   sync.Mutex // protects text
+	mu   sync.Mutex // protects what follows
 	text []byte
+	late int
+}
+
+// lateRow is in every line that tells of late rows.
+const lateRow = "late row: it was committed below"
+
+// forgive forgets the late rows that were told of, and returns how often that was.
+func (l *lines) forgive() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.late
+	l.late = 0
+	return n
 }
 
 const maxLines = 12 << 10
@@ -244,6 +267,7 @@ const maxLines = 12 << 10
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.late += bytes.Count(p, []byte(lateRow))
 	l.text = append(l.text, p...)
 	l.text = l.text[max(0, len(l.text)-maxLines):]
 	return len(p), nil

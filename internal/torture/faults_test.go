@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -118,6 +119,7 @@ func cables() []kind {
 			}
 			return nil
 		}},
+		{name: "connections forgotten", fits: func(w *world) bool { return w.forgets }, bring: forget},
 		{name: "stall to server", beside: true, bring: stall(true, false)},
 		{name: "stall from server", beside: true, bring: stall(false, true)},
 		{name: "stall", beside: true, bring: stall(true, true)},
@@ -129,6 +131,17 @@ func (w *world) heal() {
 	for _, p := range w.proxies {
 		p.Heal()
 	}
+}
+
+// forget has the connections to the server lost without a word. (Who asks the
+// daemons over HTTP notices after 40 s, which is another test's matter.)
+func forget(_ context.Context, w *world, _ *rand.Rand) error {
+	for _, p := range w.proxies {
+		if !slices.ContainsFunc(w.daemons, func(d *daemon) bool { return d.http == p }) {
+			p.Forget()
+		}
+	}
+	return nil
 }
 
 func slow(ctx context.Context, w *world, rnd *rand.Rand) error {

@@ -43,15 +43,21 @@ func parsedOptions(t *testing.T) options {
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano()) % 1_000_000_000
 	}
-	names := strings.Split(*faultsFlag, ",")
-	for _, k := range kinds() {
-		switch {
-		case *faultsFlag == "all", *faultsFlag == "quick" && k.quick, slices.Contains(names, k.name):
-			o.kinds = append(o.kinds, k)
+	all := kinds()
+	switch *faultsFlag {
+	case "all":
+		o.kinds = all
+	case "quick":
+		o.kinds = slices.DeleteFunc(all, func(k kind) bool { return !k.quick })
+	case "none":
+	default:
+		for name := range strings.SplitSeq(*faultsFlag, ",") {
+			n := slices.IndexFunc(all, func(k kind) bool { return k.name == name })
+			if n < 0 {
+				t.Fatalf("-faults %s: there is no fault %q", *faultsFlag, name)
+			}
+			o.kinds = append(o.kinds, all[n])
 		}
-	}
-	if len(o.kinds) == 0 && *faultsFlag != "none" {
-		t.Fatalf("-faults %s: no such fault", *faultsFlag)
 	}
 	return o
 }

@@ -13,8 +13,9 @@ import (
 
 // tally is what a run counts.
 type tally struct {
-	transactions, reads, compared, misses, backward atomic.Int64
-	worlds                                          int
+	transactions, reads, compared, misses, backward, late atomic.Int64
+
+	worlds int
 
 	mu       sync.Mutex // protects what follows
 	recovery map[string][]time.Duration
@@ -81,9 +82,9 @@ func (t *tally) figures(o options, version string, took time.Duration) string {
 	for _, all := range t.recovery {
 		n += len(all)
 	}
-	return fmt.Sprintf("torture: %.0f s, seed %d, pg %s, %d worlds, %d transactions, %d rows compared, %d position reads, misses = %d, backward = %d, %d faults",
+	return fmt.Sprintf("torture: %.0f s, seed %d, pg %s, %d worlds, %d transactions, %d rows compared, %d position reads, misses = %d, backward = %d, late = %d, %d faults",
 		took.Seconds(), o.seed, version, t.worlds, t.transactions.Load(), t.compared.Load(), t.reads.Load(),
-		t.misses.Load(), t.backward.Load(), n)
+		t.misses.Load(), t.backward.Load(), t.late.Load(), n)
 }
 
 // table is one line for each kind of fault: how often, how often it could not be

@@ -58,6 +58,7 @@ type world struct {
 	role    role
 	disk    string // where the WAL is on a disk of its own; else empty
 	control bool   // readers are broken on purpose
+	forgets bool   // the server notices within seconds that a walsender's reader is gone
 
 	primary   atomic.Pointer[pgcluster.Cluster]
 	standby   *pgcluster.Cluster
@@ -104,6 +105,9 @@ func newWorld(t *testing.T, seed uint64, major int, tally *tally, p plan) *world
 	}
 	if w.role != alone {
 		settings = append(settings, pgtest.Setting("wal_keep_size", "512MB")) // standbys have no slot
+	}
+	if w.forgets = w.source(3).IntN(2) == 0; w.forgets {
+		settings = append(settings, pgtest.Setting("wal_sender_timeout", "4s"))
 	}
 	if p.has(diskFull) && w.role == alone && w.source(2).IntN(2) == 0 {
 		if disk := w.smallDisk(); disk != nil {
@@ -343,6 +347,9 @@ func (w *world) verify(ctx context.Context) {
 			w.late(f, s)
 		}
 	}
+	for _, d := range w.daemons {
+		d.late()
+	}
 	for _, s := range w.streams {
 		if err := w.awaitKept(ctx, s, ends[s]); err != nil {
 			w.fail("stream %s: %v", s.name, err)
@@ -428,6 +435,7 @@ func (w *world) late(f *following, s *stream) {
 	w.mu.forgiven[of] = n // reported once
 	w.mu.Unlock()
 	if n > forgiven {
+		w.tally.late.Add(int64(n - forgiven))
 		w.fail("%s, stream %s: %d late rows", f.name, s.name, n-forgiven)
 	}
 }
@@ -440,5 +448,8 @@ func (w *world) forgive() {
 		for _, s := range f.current().Streams() {
 			w.mu.forgiven[s] = s.Status().LateRows
 		}
+	}
+	for _, d := range w.daemons {
+		d.said.forgive()
 	}
 }
