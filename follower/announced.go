@@ -102,11 +102,12 @@ func (l *listener) loader(i int, conn *pgx.Conn, tell func(words string)) loader
 var _ tables = loader{}
 
 func (o loader) first(ctx context.Context) (registering []string, err error) {
-	return loading{o.lives[o.index], o}.first(ctx)
+	registering, err = loading{o.lives[o.index], o}.first(ctx)
+	return registering, o.lacks(err)
 }
 
 func (o loader) second(ctx context.Context, registering []string) error {
-	return loading{o.lives[o.index], o}.second(ctx, registering)
+	return o.lacks(loading{o.lives[o.index], o}.second(ctx, registering))
 }
 
 func (o loader) shown(ctx context.Context, read func() error) error {

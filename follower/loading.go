@@ -112,6 +112,9 @@ func (o loading) read(ctx context.Context, published kept, first bool) error {
 		if err != nil {
 			return err
 		}
+		if err := o.notAhead(ctx, got.positions); err != nil {
+			return err
+		}
 		o.know(got, first)
 		return o.from.rows(ctx, o.tracker.CurrentToken(), o.found)
 	})

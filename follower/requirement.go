@@ -50,6 +50,9 @@ func (f *Follower) Check(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("check requirements: %w", err)
 	}
+	if err := judgeAhead(ctx, conn, snapshot); err != nil {
+		return nil, fmt.Errorf("check requirements: %w", err)
+	}
 	var findings []Finding
 	for _, found := range snapshot.Findings {
 		findings = append(findings, Finding{Name: found.Name, OK: found.OK, Detail: found.Detail, Fix: found.Fix})

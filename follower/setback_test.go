@@ -1,6 +1,7 @@
 package follower_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tidemark-pg/tidemark/follower"
@@ -53,6 +54,63 @@ func TestRowsOfIdsThatStartedOverAreNotLate(t *testing.T) {
 	}
 	if st := s.Status(); st.LateRows != 0 {
 		t.Errorf("%d late rows", st.LateRows)
+	}
+}
+
+// Positions that writers had announced before the ids of an announced stream
+// started over say nothing of the new ids: they cover some that are open. The
+// stream halts, and says what to do, until they are gone; the others go on.
+// RULES 4.
+func TestAnnouncedPositionsFromBeforeTheIdsStartedOver(t *testing.T) {
+	t.Parallel()
+	for how, sql := range map[string]string{
+		"restarted": "TRUNCATE events RESTART IDENTITY",
+		"set back":  "DELETE FROM events WHERE stream_ordering > 0; SELECT setval('events_stream_seq', 1, false)",
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, reference)
+			b.exec("ALTER SEQUENCE events_stream_seq OWNED BY events.stream_ordering")
+			b.announce("events", "a", 0)
+			b.announce("events", "b", 0)
+			b.announce("backfill", "a", 0)
+			f, s := b.follow(referenceConfig(b.url))
+			back, _ := f.Stream("backfill")
+			b.following(s)
+			b.streaming()
+			for range 5 {
+				b.row(b.draw("events_stream_seq"), "a")
+			}
+			b.announce("events", "a", 5)
+			b.announce("events", "b", 5)
+			b.reach(s, 5)
+			old := s.Epoch()
+			b.exec(sql)
+			open := b.draw("events_stream_seq")
+			b.await(s, "halted, by name", func(st follower.Status) bool {
+				if st.Known && st.Epoch != old && st.Position >= open {
+					t.Fatalf("position %d in epoch %s, while %d is open", st.Position, st.Epoch, open)
+				}
+				return st.State == follower.StateHalted && strings.Contains(st.Reason, "DELETE FROM stream_positions")
+			})
+			down := -b.draw("events_backfill_stream_seq")
+			b.row(down, "a")
+			b.announce("backfill", "a", down)
+			b.reach(back, down)
+			if st := s.Status(); st.State != follower.StateHalted {
+				t.Errorf("%s: %s", st.State, st.Reason)
+			}
+			b.exec("DELETE FROM stream_positions WHERE stream_name = 'events'")
+			b.announce("events", "a", 0)
+			b.announce("events", "b", open)
+			b.following(s)
+			if st := s.Status(); st.Position != 0 {
+				t.Errorf("position %d, while %d is open", st.Position, open)
+			}
+			b.row(open, "a")
+			b.announce("events", "a", open)
+			b.reach(s, open)
+		})
 	}
 }
 

@@ -156,6 +156,9 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 	if err != nil {
 		return fmt.Errorf("look at the catalog: %w", err)
 	}
+	if err := judgeAhead(ctx, w.conn, snapshot); err != nil {
+		return err
+	}
 	w.reviewed = time.Now()
 	if problem := unmet(snapshot); problem != nil && !w.followed.Load() {
 		return problem
