@@ -40,13 +40,14 @@ type Ledger struct {
 	open    openSet
 	waiting flushHeap // finished, but their nextval is not known to be flushed
 	marks   []mark    // sequence values not known to be flushed, in order
-	floors  map[int]int64
+	floors  map[int]floor
 	fetches int // counts, to name the floors
 
-	done idHeap // own done ids at or above the lowest one that is not
-	own  int64  // highest own done id below everything that is not
-	hold int64  // while held: what an earlier life had announced
-	held bool   // an earlier life may still have something open (RULES 18)
+	drawn int64 // highest own id
+	sure  int64 // highest own id that is known to be on disk
+	own   int64 // highest own done id below everything that is not
+	hold  int64 // while held: what an earlier life had announced
+	held  bool  // an earlier life may still have something open (RULES 18)
 
 	settled []int64 // ids done since the last Take
 	told    int64   // value as of the last Take
@@ -61,9 +62,15 @@ type mark struct {
 	since   time.Time
 }
 
+// floor is what nothing may pass while a fetch is under way.
+type floor struct {
+	known int64 // the sequence had passed it when the fetch began
+	own   int64 // highest own id up to there
+}
+
 // New returns the ledger of an instance that has drawn nothing.
 func New() *Ledger {
-	return &Ledger{open: newOpenSet(), floors: make(map[int]int64)}
+	return &Ledger{open: newOpenSet(), floors: make(map[int]floor)}
 }
 
 // Start begins a life, or goes on with one after its lease was lost: the
@@ -88,7 +95,7 @@ func (l *Ledger) Release() {
 // drawn meanwhile may be the very next.
 func (l *Ledger) BeginFetch() int {
 	l.fetches++
-	l.floors[l.fetches] = l.known
+	l.floors[l.fetches] = floor{known: l.known, own: l.sure}
 	return l.fetches
 }
 
@@ -96,15 +103,16 @@ func (l *Ledger) BeginFetch() int {
 // stood afterwards. ErrWentBack if the sequence had handed out such an id
 // before: then nothing is noted.
 func (l *Ledger) EndFetch(fetch int, ids []int64, at LSN) error {
-	floor := l.floors[fetch]
+	passed := max(l.floors[fetch].known, l.seen)
 	for _, id := range ids {
-		if id <= floor || id <= l.seen {
-			return fmt.Errorf("id %d was drawn though %d had been passed: %w", id, max(floor, l.seen), ErrWentBack)
+		if id <= passed {
+			return fmt.Errorf("id %d was drawn though %d had been passed: %w", id, passed, ErrWentBack)
 		}
+		passed = id
 	}
 	for _, id := range ids {
-		l.open.add(id, at)
-		l.seen = max(l.seen, id)
+		l.open.add(id, at, l.drawn)
+		l.seen, l.drawn = id, id
 	}
 	if len(ids) > 0 {
 		l.note(mark{at: at, value: l.seen, drawn: true})
@@ -140,28 +148,35 @@ func (l *Ledger) Read(last int64, at LSN, now time.Time) error {
 
 func (l *Ledger) note(m mark) {
 	if m.at <= l.flushed {
-		l.known = max(l.known, m.value)
+		l.pass(m)
 		return
 	}
 	l.marks = append(l.marks, m)
 }
 
+// pass notes that a mark is on disk.
+func (l *Ledger) pass(m mark) {
+	l.known = max(l.known, m.value)
+	if m.drawn {
+		l.sure = max(l.sure, m.value)
+	}
+}
+
 // Finish notes that the write of an id has ended, whichever way.
 func (l *Ledger) Finish(id int64, now time.Time) {
-	at, ok := l.open.drawnAt[id]
+	o := l.open.byID[id]
 	switch {
-	case !ok:
-	case at <= l.flushed:
+	case o == nil:
+	case o.at <= l.flushed:
 		l.complete(id)
 	default:
-		heap.Push(&l.waiting, unflushed{at: at, id: id, since: now})
+		heap.Push(&l.waiting, unflushed{at: o.at, id: id, since: now})
 	}
 }
 
 // complete notes that an id is done.
 func (l *Ledger) complete(id int64) {
 	l.open.remove(id)
-	l.done.add(id)
 	l.settled = append(l.settled, id)
 }
 
@@ -170,7 +185,7 @@ func (l *Ledger) Flush(at LSN) {
 	l.flushed = max(l.flushed, at)
 	n := 0
 	for n < len(l.marks) && l.marks[n].at <= l.flushed {
-		l.known = max(l.known, l.marks[n].value)
+		l.pass(l.marks[n])
 		n++
 	}
 	l.marks = l.marks[n:]
@@ -178,7 +193,9 @@ func (l *Ledger) Flush(at LSN) {
 		l.marks = nil
 	}
 	for len(l.waiting) > 0 && l.waiting[0].at <= l.flushed {
-		l.complete(heap.Pop(&l.waiting).(unflushed).id)
+		if id := heap.Pop(&l.waiting).(unflushed).id; l.open.byID[id] != nil { // finished once
+			l.complete(id)
+		}
 	}
 }
 
@@ -229,7 +246,7 @@ func (l *Ledger) valueNow() int64 {
 		v = min(v, low-1)
 	}
 	for _, floor := range l.floors {
-		v = min(v, floor)
+		v = min(v, floor.known)
 	}
 	if l.held {
 		v = min(v, l.hold)
@@ -248,17 +265,16 @@ func (l *Ledger) Take() Conclusion {
 }
 
 // advance raises own to the highest done id below everything that is not done
-// or may be drawn.
+// or may be drawn: the one before the lowest that is open.
 func (l *Ledger) advance() {
-	low, limited := l.open.lowest()
+	own := l.drawn
+	if l.open.first != nil {
+		own = l.open.first.before
+	}
 	for _, floor := range l.floors {
-		if !limited || floor+1 < low {
-			low, limited = floor+1, true
-		}
+		own = min(own, floor.own)
 	}
-	for len(l.done) > 0 && (!limited || l.done[0] < low) {
-		l.own = max(l.own, l.done.take())
-	}
+	l.own = max(l.own, own)
 }
 
 // unflushed is a finished id whose nextval is not known to be on disk.

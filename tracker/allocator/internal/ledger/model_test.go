@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -69,6 +70,11 @@ func (w *world) check() {
 	}
 	if !w.held && w.ledger.own < own {
 		w.t.Fatalf("own position %d, want at least %d", w.ledger.own, own)
+	}
+	for id := range w.drawn {
+		if !w.done(id) && w.ledger.own >= id {
+			w.t.Fatalf("own position %d, %d is open", w.ledger.own, id)
+		}
 	}
 	if len(w.values) > 0 && c.Value < w.values[len(w.values)-1] {
 		w.t.Fatalf("value went back to %d from %d", c.Value, w.values[len(w.values)-1])
@@ -230,6 +236,41 @@ func TestLedgerNoticesASequenceThatWentBack(t *testing.T) {
 	l.Flush(9)
 	if err := l.Crashed(); err != nil {
 		t.Errorf("a crash with nothing to lose: %v", err)
+	}
+}
+
+// An id that is never finished does not make memory grow with all that are drawn
+// and finished after it.
+func TestAnOpenIDKeepsNothingOfLaterOnes(t *testing.T) {
+	l, now := New(), time.Now()
+	l.Start(0, 0, false)
+	var before, after runtime.MemStats
+	const ids = 200_000
+	for id := int64(1); id <= 2*ids; id++ {
+		if id == ids {
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+		}
+		if err := l.EndFetch(l.BeginFetch(), []int64{id}, LSN(id)); err != nil {
+			t.Fatal(err)
+		}
+		if id > 1 {
+			l.Finish(id, now)
+		}
+		l.Flush(LSN(id))
+		l.Take()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > ids {
+		t.Errorf("%d bytes more for %d ids beyond one that is open", grown, ids)
+	}
+	if l.Value() != 0 || l.Own() != 0 {
+		t.Errorf("value %d, own %d, while 1 is open", l.Value(), l.Own())
+	}
+	l.Finish(1, now)
+	if l.Take(); l.Value() != 2*ids || l.Own() != 2*ids {
+		t.Errorf("value %d, own %d after the end of 1", l.Value(), l.Own())
 	}
 }
 
