@@ -54,7 +54,8 @@
 //
 // Bind before writing closes the last hole: a process that loses the
 // connection, and with it the name, while it holds ids that no transaction has
-// begun to write. Without Bind a successor cannot see such a write coming.
+// begun to write, or dies with a statement on its way that is to run outside of
+// one. Without Bind a successor cannot see such a write coming.
 //
 // # The stream's position
 //

@@ -91,6 +91,12 @@ var errUnknown = errors.New("the write did not return")
 // they stay open until every transaction has ended that was open afterwards,
 // or, for a handle with a transaction, until the database says what became of
 // it (RULES 19). So pass the error as it came, or wrapped with %w.
+//
+// Write in a transaction whose BEGIN has been answered, or with Bind: a single
+// statement outside of one is no open transaction until the server begins it, and
+// where its connection was lost on the way, that can be after everything that was
+// open has ended. And write ids again after such an error only in transactions
+// that are bound, each of them: the first may still commit.
 func (h *Handle) Finish(_ context.Context, err error) error {
 	b := &h.a.book
 	now := time.Now()
