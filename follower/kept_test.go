@@ -3,6 +3,7 @@ package follower_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,39 @@ func TestPublishedPositionsAreKept(t *testing.T) {
 	b.notified(listening, s, id)
 	stop()
 	b.until("it is the exact one", "SELECT position = $1 AND closed FROM tidemark_positions", id)
+}
+
+// What is written into another table, or one of an older version, is lost: check
+// says so before.
+func TestCheckLooksAtTheColumnsOfTheTable(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, keptSchema)
+	warning := func(table string) string {
+		cfg := keptConfig(b.url)
+		cfg.Published.Table = table
+		f, err := follower.New(cfg)
+		b.ok(err)
+		findings, err := f.Check(t.Context())
+		b.ok(err)
+		for _, found := range findings {
+			if found.Name == "published table "+table {
+				return found.Detail
+			}
+		}
+		t.Fatalf("check does not look at table %s", table)
+		return ""
+	}
+	if got := warning("tidemark_positions"); got != "" {
+		t.Errorf("a good table: %s", got)
+	}
+	if got := warning("events"); !strings.Contains(got, "no column stream") {
+		t.Errorf("a stream's table: %q", got)
+	}
+	_, err := b.sql.Exec(t.Context(), "ALTER TABLE tidemark_positions DROP closed, DROP nonce")
+	b.ok(err)
+	if got := warning("tidemark_positions"); !strings.Contains(got, "no column nonce") {
+		t.Errorf("a table of an older version: %q", got)
+	}
 }
 
 // A channel needs no table.

@@ -212,7 +212,7 @@ func (q *sequence) fit(title string) Finding {
 		mend = append(mend, "MINVALUE 1 START WITH 1")
 	}
 	if q.Persistence == "u" {
-		wrong, mend = append(wrong, "unlogged, wanted logged"), append(mend, "SET LOGGED")
+		wrong, mend = append(wrong, "no WAL (it is unlogged)"), append(mend, "SET LOGGED")
 	}
 	if len(wrong) == 0 {
 		return met(title, "")
