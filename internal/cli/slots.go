@@ -23,7 +23,7 @@ func slotsCommand(sys System) *cobra.Command {
 		Long: "slots looks at every logical slot of the server twice, a second apart, and says\n" +
 			"which ones are well, which are not, why, and what to do. No daemon is needed. It\n" +
 			"ends with 0 whatever the verdicts. What the role may not see is left out: grant\n" +
-			"it pg_monitor to see who holds a slot back, and since when.\n\n" +
+			"it pg_read_all_stats to see who holds a slot back, and since when.\n\n" +
 			"That a connected consumer confirms nothing (stalled) shows after 30 seconds, and\n" +
 			"before PostgreSQL 17 that nobody is connected (inactive) after 60: look so long\n" +
 			"with --for 65s, or ask a daemon, which looks all the time.",
@@ -40,7 +40,9 @@ func slotsCommand(sys System) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		report, err := inspectSlots(cmd.Context(), url, *span)
+		report, err := inspectSlots(cmd.Context(), url, *span, func(left time.Duration) {
+			_, _ = fmt.Fprintf(sys.Stderr, "tidemark: looking at the slots for %s more\n", slots.HumanDuration(left)) // nobody may be there
+		})
 		if err != nil {
 			return err
 		}
@@ -85,16 +87,20 @@ func readable(from, url string) (string, error) {
 	return url, nil
 }
 
+// tellEvery is how often it is said how long looking still takes.
+const tellEvery = 10 * time.Second
+
 // inspectSlots takes samples for so long, and two at least: rates and progress
-// are known only then.
-func inspectSlots(ctx context.Context, database string, span time.Duration) (slots.Report, error) {
+// are known only then. Where it takes longer than that, tell is told how much
+// longer, at first and now and then.
+func inspectSlots(ctx context.Context, database string, span time.Duration, tell func(left time.Duration)) (slots.Report, error) {
 	conn, err := connect(ctx, database)
 	if err != nil {
 		return slots.Report{}, err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // what was asked is known
 	var history slots.History
-	var end time.Time
+	var end, told time.Time
 	for {
 		sample, err := slots.Inspect(ctx, conn)
 		if err != nil {
@@ -107,6 +113,10 @@ func inspectSlots(ctx context.Context, database string, span time.Duration) (slo
 		}
 		if !now.Before(end) {
 			return report, nil
+		}
+		if left := end.Sub(now); left > apart && now.Sub(told) >= tellEvery {
+			tell(left)
+			told = now
 		}
 		select {
 		case <-ctx.Done():

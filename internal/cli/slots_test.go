@@ -127,7 +127,10 @@ func TestSlotsLooksForAsLongAsItIsTold(t *testing.T) {
 	pgtest.Exec(t, pgtest.Connect(t, c), "SELECT pg_create_logical_replication_slot('s', 'test_decoding')")
 	began := time.Now()
 	code, out, errs := call(t, nil, "slots", "--database", c.URL("", ""), "--for", "2500ms")
-	if took := time.Since(began); code != 0 || errs != "" || took < 2500*time.Millisecond || !strings.Contains(out, "nobody connected for") {
+	if took := time.Since(began); code != 0 || took < 2500*time.Millisecond || !strings.Contains(out, "nobody connected for") {
 		t.Errorf("%d %q after %s\n%s", code, errs, took, out)
+	}
+	if want := "tidemark: looking at the slots for "; !strings.HasPrefix(errs, want) || strings.Count(errs, "\n") != 1 {
+		t.Errorf("it says %q while it looks, want one line that begins %q", errs, want)
 	}
 }
