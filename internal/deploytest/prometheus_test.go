@@ -234,7 +234,12 @@ type dashboard struct {
 		Title       string `json:"title"`
 		Description string `json:"description"`
 		GridPos     struct{ H, W, X, Y int }
-		Targets     []struct {
+		FieldConfig struct {
+			Defaults struct {
+				NoValue string `json:"noValue"`
+			} `json:"defaults"`
+		} `json:"fieldConfig"`
+		Targets []struct {
 			Expr string `json:"expr"`
 		} `json:"targets"`
 	} `json:"panels"`
@@ -264,6 +269,9 @@ func TestDashboard(t *testing.T) {
 			t.Errorf("panel %q has no description or no query", p.Title)
 		}
 		for _, target := range p.Targets {
+			if p.Type == "stat" && strings.Contains(target.Expr, "==") && p.FieldConfig.Defaults.NoValue == "" {
+				t.Errorf("panel %q says \"No data\" while all is well: give it a noValue", p.Title)
+			}
 			for _, wrong := range judge(target.Expr, known) {
 				t.Errorf("panel %q: %s", p.Title, wrong)
 			}
