@@ -22,7 +22,7 @@ func advice(err error) string {
 	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
-		return "start the server, or correct database.url (or " + config.DatabaseURLVariable + ")"
+		return "start the server, or name the primary in database.url (or " + config.DatabaseURLVariable + ")"
 	}
 	return ""
 }
