@@ -34,6 +34,13 @@
 //   - The warden finds out which server and history this is, whether everything
 //     the streams need is there, and who holds a position back.
 //
+// # Standbys that are read, and restarts
+//
+// With Config.Readers a position is published once every standby that workers
+// read shows what it covers; each has a loop of its own. With Config.Published
+// one more loop, the keeper, writes positions into a table: to go on from after
+// a restart, and for whoever asks by SQL.
+//
 // # A slot on a standby
 //
 // SlotConfig.Standby has a standby decode, and spares the primary that work. The
