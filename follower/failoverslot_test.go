@@ -1,7 +1,6 @@
 package follower_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower"
+	"github.com/tidemark-pg/tidemark/internal/logtest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
@@ -112,7 +112,7 @@ func (b *bed) slotFailsOver() {
 	}
 	for _, words := range []string{"slot is missing", "skips"} {
 		if said.holds(words) {
-			t.Errorf("the copied slot was not read on from where it stood: the log says %q:\n%s", words, said.text.String())
+			t.Errorf("the copied slot was not read on from where it stood: the log says %q:\n%s", words, said.String())
 		}
 	}
 	t.Logf("%d rows, %d reads before, %d after the promotion", rows, before.reads, after.reads)
@@ -204,25 +204,8 @@ func (p *pursuit) end() {
 }
 
 // logged keeps a log.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
+type logged struct{ logtest.Buffer }
 
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
+func (l *logged) reset() { l.Reset() }
 
-func (l *logged) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Reset()
-}
-
-func (l *logged) holds(words string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), words)
-}
+func (l *logged) holds(words string) bool { return strings.Contains(l.String(), words) }

@@ -1,7 +1,6 @@
 package remote_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/follower/remote"
+	"github.com/tidemark-pg/tidemark/internal/logtest"
 )
 
 // handler serves a handler over real TCP until the test ends.
@@ -118,24 +118,6 @@ func TestUnknownIsLeftOut(t *testing.T) {
 	}
 }
 
-// logs keeps what was logged.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // A server that sends the token back does not have it shown, and one that
 // redirects does not get it sent elsewhere.
 func TestTokenStaysSecret(t *testing.T) {
@@ -182,7 +164,7 @@ func TestTokenStaysSecret(t *testing.T) {
 			}
 		}
 	})
-	log := &logs{}
+	log := &logtest.Buffer{}
 	cfg := remote.Config{
 		Streams: []string{"events"}, Token: secret,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),

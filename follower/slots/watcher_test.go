@@ -1,12 +1,10 @@
 package slots_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/slots"
+	"github.com/tidemark-pg/tidemark/internal/logtest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
 
@@ -111,7 +110,7 @@ func TestWatcherIsCheap(t *testing.T) {
 func TestWatcherWithoutAServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var logs logBuffer
+		var logs logtest.Buffer
 		var attempts atomic.Int64
 		w, stop := watch(t, slots.Config{
 			Connect: func(context.Context) (*pgx.Conn, error) {
@@ -182,22 +181,4 @@ func TestReportGoesStale(t *testing.T) {
 			t.Fatalf("report's error %v", err)
 		}
 	}
-}
-
-// logBuffer is written by one goroutine and read by another.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/follower/slots"
 	"github.com/tidemark-pg/tidemark/internal/config"
+	"github.com/tidemark-pg/tidemark/internal/logtest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 )
@@ -53,25 +52,14 @@ func configuration(database string) *config.Config {
 	}
 }
 
-// logBuffer takes log lines from several goroutines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
+// logBuffer holds log lines as JSON.
+type logBuffer struct{ logtest.Buffer }
 
 // line finds the log line with the message; nil if there is none yet.
 func (b *logBuffer) line(message string) map[string]any {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for text := range bytes.Lines(b.buf.Bytes()) {
+	for text := range strings.Lines(b.String()) {
 		var found map[string]any
-		if json.Unmarshal(text, &found) == nil && found["msg"] == message {
+		if json.Unmarshal([]byte(text), &found) == nil && found["msg"] == message {
 			return found
 		}
 	}

@@ -2,7 +2,6 @@ package tailing_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 
 	"github.com/tidemark-pg/tidemark/follower"
 	"github.com/tidemark-pg/tidemark/internal/config"
+	"github.com/tidemark-pg/tidemark/internal/logtest"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster"
 	"github.com/tidemark-pg/tidemark/internal/pgcluster/pgtest"
 	"github.com/tidemark-pg/tidemark/internal/tailing"
@@ -89,29 +88,11 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// output is what the command wrote; it may be read meanwhile.
-type output struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.String()
-}
-
 // process is a command that runs.
 type process struct {
 	*bed
 	cancel         context.CancelFunc
-	stdout, stderr output
+	stdout, stderr logtest.Buffer
 	ended          chan error
 }
 
@@ -130,7 +111,7 @@ func (p *process) end() error {
 }
 
 // shows waits until the output contains text.
-func (p *process) shows(o *output, text string) {
+func (p *process) shows(o *logtest.Buffer, text string) {
 	p.Helper()
 	deadline := time.Now().Add(patience)
 	for !strings.Contains(o.String(), text) {
@@ -303,7 +284,7 @@ func brokenPipe(b *bed) {
 	closed.Close()
 	for _, to := range []io.Writer{writer, closed} {
 		ctx, cancel := context.WithTimeout(b.Context(), patience)
-		var stderr output
+		var stderr logtest.Buffer
 		err := tailing.Run(ctx, b.cfg, tailing.Options{Stream: "events", Follow: true}, to, &stderr)
 		if err != nil || ctx.Err() != nil || stderr.String() != "" {
 			b.Fatalf("run: %v, %v, %q", err, ctx.Err(), stderr.String())
