@@ -79,17 +79,9 @@ const histories = `SELECT s.system_identifier || ' ' || left(pg_walfile_name(pg_
 func (a *Allocator) recognise(ctx context.Context, conn *pgx.Conn) error {
 	var history, life string
 	b := &pgx.Batch{}
-	b.Queue(histories)
-	b.Queue(serverLife)
-	answers := conn.SendBatch(ctx, b)
-	err := answers.QueryRow().Scan(&history)
-	if err == nil {
-		err = answers.QueryRow().Scan(&life)
-	}
-	if closing := answers.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
+	b.Queue(histories).QueryRow(into(&history))
+	b.Queue(serverLife).QueryRow(into(&life))
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("ask which server this is: %w", err)
 	}
 	return a.book.recognise(history, life)

@@ -252,16 +252,8 @@ func (db *database) drawIDs(ctx context.Context, conn *pgx.Conn, n int) (ids []i
 func (db *database) announce(ctx context.Context, value int64, history string) (found string, there bool, err error) {
 	b := &pgx.Batch{}
 	b.Queue(`SELECT set_config('synchronous_commit', 'local', true)`)
-	b.Queue(db.update, db.cfg.Stream, db.cfg.Instance, db.cfg.outward(value), history)
-	answers := db.pool.SendBatch(ctx, b)
-	_, err = answers.Exec()
-	if err == nil {
-		err = answers.QueryRow().Scan(&found, &there)
-	}
-	if closing := answers.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
+	b.Queue(db.update, db.cfg.Stream, db.cfg.Instance, db.cfg.outward(value), history).QueryRow(into(&found, &there))
+	if err := db.pool.SendBatch(ctx, b).Close(); err != nil {
 		return "", false, fmt.Errorf("announce position %d: %w", db.cfg.outward(value), err)
 	}
 	return found, there, nil

@@ -50,28 +50,16 @@ func holdersDrain(relation uint32) *drain {
 // look lists who is open, the first time, and later who of those still is. It
 // reports whether none is.
 func (d *drain) look(ctx context.Context, q querier) (ended bool, err error) {
+	var open []string
+	var life string
 	b := &pgx.Batch{}
-	b.Queue(d.query, d.args...)
-	b.Queue(serverLife)
-	answers := q.SendBatch(ctx, b)
-	open, life, err := readOpen(answers)
-	if closing := answers.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
+	b.Queue(d.query, d.args...).Query(func(rows pgx.Rows) (err error) {
+		open, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	b.Queue(serverLife).QueryRow(into(&life))
+	if err := q.SendBatch(ctx, b).Close(); err != nil {
 		return false, fmt.Errorf("list open transactions: %w", err)
 	}
 	return d.wait.Look(open, life), nil
-}
-
-func readOpen(answers pgx.BatchResults) (open []string, life string, err error) {
-	rows, err := answers.Query()
-	if err != nil {
-		return nil, "", err
-	}
-	open, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, "", err
-	}
-	return open, life, answers.QueryRow().Scan(&life)
 }

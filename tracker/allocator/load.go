@@ -113,36 +113,22 @@ func (db *database) readPositions(ctx context.Context) (positions map[string]int
 	if !db.cfg.keepsPositions() {
 		query, args = db.newest, nil
 	}
+	positions = make(map[string]int64)
 	b := &pgx.Batch{}
-	b.Queue(query, args...)
-	b.Queue(histories)
-	answers := db.pool.SendBatch(ctx, b)
-	positions, err = db.scanPositions(answers)
-	if err == nil {
-		err = answers.QueryRow().Scan(&history)
-	}
-	if closing := answers.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
+	b.Queue(query, args...).Query(func(rows pgx.Rows) error {
+		var name string
+		var position int64
+		_, err := pgx.ForEachRow(rows, []any{&name, &position}, func() error {
+			positions[name] = max(positions[name], db.cfg.inward(position), 0)
+			return nil
+		})
+		return err
+	})
+	b.Queue(histories).QueryRow(into(&history))
+	if err := db.pool.SendBatch(ctx, b).Close(); err != nil {
 		return nil, "", fmt.Errorf("read positions: %w", err)
 	}
 	return positions, history, nil
-}
-
-func (db *database) scanPositions(answers pgx.BatchResults) (map[string]int64, error) {
-	rows, err := answers.Query()
-	if err != nil {
-		return nil, err
-	}
-	positions := make(map[string]int64)
-	var name string
-	var position int64
-	_, err = pgx.ForEachRow(rows, []any{&name, &position}, func() error {
-		positions[name] = max(positions[name], db.cfg.inward(position), 0)
-		return nil
-	})
-	return positions, err
 }
 
 // loadRows reads the rows beyond the minimum. While a listed writer has no

@@ -17,6 +17,11 @@ type querier interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
+// into reads the one row of a statement of a batch.
+func into(targets ...any) func(pgx.Row) error {
+	return func(row pgx.Row) error { return row.Scan(targets...) }
+}
+
 // scans is how often a statement reads the sequence. nextval changes the tuple
 // in place, and every 32 values it puts the value 32 ahead there for a moment,
 // while it logs it; a plain SELECT may see that value, which nobody has drawn.
