@@ -91,13 +91,9 @@ func (e *aheadError) Error() string {
 
 // notAhead refuses positions that have been read and are not true. It may be
 // earlier than the look at the catalog that sets the stream aside.
-func (o loading) notAhead(ctx context.Context, positions map[string]int64) error {
-	drawn, err := o.from.drawn(ctx)
-	if err != nil {
-		return err
-	}
+func (s *Stream) notAhead(positions map[string]int64, drawn int64) error {
 	for name, at := range positions {
-		if o.of.inward(at) > drawn {
+		if s.inward(at) > drawn {
 			return &aheadError{name, at, drawn}
 		}
 	}

@@ -2,6 +2,7 @@ package follower
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -112,11 +113,17 @@ func (o loading) read(ctx context.Context, published kept, first bool) error {
 		if err != nil {
 			return err
 		}
-		if err := o.notAhead(ctx, got.positions); err != nil {
+		drawn, err := o.from.drawn(ctx) // after the snapshot: whatever that shows had been drawn
+		if err != nil {
+			return err
+		}
+		if err := o.of.notAhead(got.positions, drawn); err != nil {
 			return err
 		}
 		o.know(got, first)
-		return o.from.rows(ctx, o.tracker.CurrentToken(), o.found)
+		return o.from.rows(ctx, o.tracker.CurrentToken(), func(events []tracker.Event, wal pglogrepl.LSN) {
+			o.found(o.of.within(events, drawn), wal)
+		})
 	})
 }
 
@@ -140,4 +147,10 @@ func (l *life) resume(k kept) {
 	l.mu.audit.published(k.position, k.lsn)
 	l.mu.Unlock()
 	l.tracker.Settle(l.of.outward(k.position))
+}
+
+// within drops the rows beyond what has been drawn: they are from before the ids
+// started over.
+func (s *Stream) within(events []tracker.Event, drawn int64) []tracker.Event {
+	return slices.DeleteFunc(events, func(e tracker.Event) bool { return s.inward(e.To) > drawn })
 }

@@ -175,3 +175,30 @@ func TestWhatTheSlotHoldsOfOldIdsDoesNotCount(t *testing.T) {
 	b.ok(open.Commit(t.Context()))
 	b.reach(s, 12)
 }
+
+// Rows may stand beyond the sequence when it is set back: they are of the old ids,
+// and neither carry the position with them nor begin one epoch after the other.
+func TestAnAnnouncedSequenceThatIsSetBackBehindItsRows(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, reference)
+	b.announce("events", "a", 0)
+	_, s := b.follow(referenceConfig(b.url))
+	b.following(s)
+	b.streaming()
+	for range 10 {
+		b.row(b.draw("events_stream_seq"), "a")
+	}
+	b.announce("events", "a", 10)
+	b.reach(s, 10)
+	old := s.Epoch()
+	b.exec("SELECT setval('events_stream_seq', 2)")
+	b.await(s, "halted in another epoch", func(st follower.Status) bool { return st.State == follower.StateHalted && s.Epoch() != old })
+	is := s.Epoch()
+	three := b.draw("events_stream_seq")
+	b.announce("events", "a", three)
+	b.reach(s, three)
+	b.following(s)
+	if now := s.Epoch(); now != is || s.CurrentToken() != three {
+		t.Errorf("position %d in epoch %s, want %d in %s", s.CurrentToken(), now, three, is)
+	}
+}
