@@ -23,7 +23,7 @@ func TestAPromotedServerIsOnItsTimelineAtOnce(t *testing.T) {
 	if err := standby.Promote(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	conn, id := dial(t, standby)
+	conn, id := session(t, standby)
 	var control int32
 	if err := conn.QueryRow(t.Context(), "SELECT timeline_id FROM pg_control_checkpoint()").Scan(&control); err != nil {
 		t.Fatal(err)
@@ -36,7 +36,8 @@ func TestAPromotedServerIsOnItsTimelineAtOnce(t *testing.T) {
 	}
 }
 
-func dial(t *testing.T, c *pgcluster.Cluster) (*pgx.Conn, server.Identity) {
+// session is one that ends with the test.
+func session(t *testing.T, c *pgcluster.Cluster) (*pgx.Conn, server.Identity) {
 	t.Helper()
 	dialer, err := server.NewDialer(c.URL("", ""), "tidemark")
 	if err != nil {
