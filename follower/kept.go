@@ -303,7 +303,7 @@ func (g *footing) setAside(i int, why error) {
 
 // serveKept publishes what was kept: at once after an orderly stop, for nothing
 // was published beyond it, otherwise where the first fence is late.
-func (w *warden) serveKept(g *footing, all []kept) {
+func (w *warden) serveKept(ctx context.Context, g *footing, all []kept) {
 	for i, k := range all {
 		l := w.streams[i].life.Load()
 		switch {
@@ -312,7 +312,7 @@ func (w *warden) serveKept(g *footing, all []kept) {
 			w.publishKept(g, l, k)
 		default:
 			time.AfterFunc(unkeptAfter, func() {
-				if !l.isKnown() {
+				if ctx.Err() == nil && !l.isKnown() {
 					w.publishKept(g, l, k)
 				}
 			})

@@ -61,6 +61,36 @@ func TestRowsFromBeforeTheIDsStartedOverSayNothing(t *testing.T) {
 	}
 }
 
+// Where no position is kept, nothing tells that ids have started over since the
+// slot was read last: the old rows and the new ones make a run without a gap.
+func TestRowsFromBeforeTheIDsStartedOverSayNothingWithoutATable(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, events)
+	cfg := eventsConfig(b.url)
+	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
+	s, stop := b.run(cfg)
+	b.following(s)
+	b.streaming()
+	b.reach(s, b.insert(b.sql, "a"))
+	stop()
+	b.exec("INSERT INTO events (instance_name) SELECT 'old' FROM generate_series(1, 20)")
+	b.exec("TRUNCATE events RESTART IDENTITY")
+	b.exec("INSERT INTO events (instance_name) SELECT 'b' FROM generate_series(1, 4)")
+	open := b.begin()
+	held := b.insert(open, "open")
+	b.exec("INSERT INTO events (instance_name) SELECT 'b' FROM generate_series(1, 30)")
+	s, stop = b.run(cfg)
+	defer stop()
+	b.await(s, "who holds it back", func(st follower.Status) bool { return st.HeldBy != nil })
+	newest := b.insert(b.sql, "c")
+	b.await(s, "the slot is read", func(st follower.Status) bool { return st.Rows >= 55 })
+	if st := s.Status(); st.Known && st.Position >= held {
+		t.Errorf("position %d while %d is open", st.Position, held)
+	}
+	b.ok(open.Commit(t.Context()))
+	b.reach(s, newest)
+}
+
 // takeSlot reads the slot, and confirms nothing of it, until free is called.
 func (b *bed) takeSlot() (free func()) {
 	b.t.Helper()

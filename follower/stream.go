@@ -2,6 +2,7 @@ package follower
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,7 @@ func (s *Stream) WaitFor(ctx context.Context, t Target) error {
 		if t.Epoch != "" && l.epoch != "" && l.epoch != t.Epoch {
 			return &EpochError{Stream: s.name, Want: t.Epoch, Have: l.epoch}
 		}
-		if err := l.wait(ctx, t); err == nil || ctx.Err() != nil {
+		if err := l.wait(ctx, t); !errors.Is(err, errLifeOver) {
 			return err
 		}
 		// The life is over; the next one is there before its end is told.

@@ -134,10 +134,10 @@ func (w *warden) again(ctx context.Context) error {
 // establish lays the footing that the other loops stand on. flushed is what was
 // known to be on disk before the server was asked for its identity.
 func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglogrepl.LSN) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*server.Patience)
+	looking, cancel := context.WithTimeout(ctx, 2*server.Patience)
 	defer cancel()
 	before, _ := w.ground.now()
-	e, err := w.epoch(ctx, id, before)
+	e, err := w.epoch(looking, id, before)
 	if err != nil {
 		return err
 	}
@@ -152,11 +152,11 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 		}
 	}
 	passed := w.passed.Load()
-	snapshot, err := catalog.Inspect(ctx, w.conn, w.spec)
+	snapshot, err := catalog.Inspect(looking, w.conn, w.spec)
 	if err != nil {
 		return fmt.Errorf("look at the catalog: %w", err)
 	}
-	if err := judgeAhead(ctx, w.conn, snapshot); err != nil {
+	if err := judgeAhead(looking, w.conn, snapshot); err != nil {
 		return err
 	}
 	w.reviewed = time.Now()
@@ -164,7 +164,7 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 		return problem
 	}
 	g := &footing{identity: id, epoch: e, catalog: snapshot}
-	kept, err := w.recall(ctx, before, g)
+	kept, err := w.recall(looking, before, g)
 	if err != nil {
 		return err
 	}
@@ -172,11 +172,11 @@ func (w *warden) establish(ctx context.Context, id server.Identity, flushed pglo
 	if err := w.lay(g, kept); err != nil {
 		return err
 	}
-	w.serveKept(g, kept)
+	w.serveKept(ctx, g, kept)
 	if w.healthy && g.same(before) {
 		w.trusted.Store(passed)
 	}
-	return w.reread(ctx, g)
+	return w.reread(looking, g)
 }
 
 // epoch finds out the history. Over a replication connection the server tells
@@ -216,7 +216,7 @@ func (w *warden) lay(g *footing, all []kept) error {
 	var problems error
 	w.healthy = true
 	for i, s := range w.streams {
-		if err := w.begin(g, i, bornAt(all, i)); err != nil {
+		if err := w.begin(g, i, w.bornAt(g, all, i)); err != nil {
 			problems = errors.Join(problems, err)
 		}
 		reason := g.problem(i)
@@ -231,12 +231,18 @@ func (w *warden) lay(g *footing, all []kept) error {
 	return nil
 }
 
-// bornAt is the WAL position that is kept with stream i; 0 where none is.
-func bornAt(all []kept, i int) pglogrepl.LSN {
-	if all == nil {
-		return 0
+// bornAt is the WAL position up to which rows say nothing in a life of stream i
+// that begins now: the one that is kept with it. Where none is kept, nothing
+// tells whether the ids have started over since a permanent slot was read last:
+// then all that it holds may be of the old ones.
+func (w *warden) bornAt(g *footing, all []kept, i int) pglogrepl.LSN {
+	switch {
+	case all != nil:
+		return all[i].lsn
+	case w.cfg.Slot.Kind == SlotPermanent && w.streams[i].Epoch() == "":
+		return g.identity.Insert
 	}
-	return all[i].lsn
+	return 0
 }
 
 // begin gives stream i the life that the footing calls for.
