@@ -61,4 +61,23 @@
 // When the history of the primary changes, or a stream's ids start over, the
 // epoch changes: waiters that named the old one fail at once, and P begins anew
 // from the database.
+//
+// # Words within the package
+//
+// For those who read or change the code:
+//
+//   - footing: which server and history, and what its catalog says. The warden
+//     lays it, the other loops stand on it and end their session when it changes.
+//   - life: one stream in one epoch, with its tracker. A loop keeps the life that
+//     it began with, so that what it still finds out of an old epoch stays there.
+//   - watch: one session of the fence. Its line is the row of standing fences of
+//     one stream, each a last value and the holders that were seen after it.
+//   - outgoing: what is true on the primary and waits for the standbys.
+//   - kept: a position of an earlier run, from the published table. To enrol a
+//     stream there is to agree with other daemons on its nonce, a random part of
+//     its epoch; a stream is disowned when the table has another one.
+//   - load: reading the stored positions and rows of an announced stream, in the
+//     order that RULES 20 gives. A registration is a writer's first row there.
+//   - survey: the loop that does the same again and again where there is no slot.
+//   - condition: what each loop says of a stream; its state is worked out of that.
 package follower
