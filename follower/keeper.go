@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/server"
-	"github.com/tidemark-pg/tidemark/tracker"
 )
 
 // keepEvery coalesces the moves that are written down.
@@ -37,7 +36,7 @@ type written struct {
 func (k *keeper) run(ctx context.Context) {
 	k.written = make(map[string]written)
 	for _, s := range k.streams {
-		defer s.Subscribe(func(tracker.Move) { request(k.keep) })()
+		defer s.Watch(func() { request(k.keep) })() // no move tells that the first position is known
 	}
 	again := newRetry()
 	for ctx.Err() == nil {

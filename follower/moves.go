@@ -40,6 +40,7 @@ func (l *life) become() {
 		l.mu.Unlock()
 		close(l.known)
 		l.of.update(func(c *condition) { c.known = l.of.life.Load() == l })
+		l.of.tell() // the move came first, and the state may be what it was
 	})
 }
 
