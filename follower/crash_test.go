@@ -26,6 +26,7 @@ func (b *bed) reconnect() {
 // handed out again after a crash, in the same epoch. No row may ever get an id
 // below a position that was published.
 func TestNoIDIsReusedBelowAPositionAfterACrash(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, events,
 		pgtest.Setting("wal_writer_delay", "10s"), pgtest.Setting("checkpoint_timeout", "1h"))
 	_, s := b.follow(eventsConfig(b.url))

@@ -38,7 +38,7 @@ func (z *fencer) run(ctx context.Context) error {
 			s.update(func(c *condition) { c.lost = server.OneLine(err) })
 		}
 		request(z.review)
-		again.pause(ctx)
+		z.pauseOn(ctx, g, again)
 	}
 	return ctx.Err()
 }

@@ -260,7 +260,7 @@ func (d *reader) run(ctx context.Context) error {
 			break
 		}
 		d.lost(server.OneLine(err))
-		again.pause(ctx)
+		d.of.pauseOn(ctx, g, again)
 	}
 	return ctx.Err()
 }

@@ -53,7 +53,7 @@ func (z *sessions) run(ctx context.Context) error {
 		if z.fatal(err) {
 			return err
 		}
-		z.failed(ctx, err, again)
+		z.failed(ctx, g, err, again)
 	}
 	return ctx.Err()
 }
@@ -183,7 +183,7 @@ func (z *sessions) outgrown(g *footing) bool {
 }
 
 // failed decides what to do about the end of a session.
-func (z *sessions) failed(ctx context.Context, err error, again *retry) {
+func (z *sessions) failed(ctx context.Context, g *footing, err error, again *retry) {
 	var busy *session.BusyError
 	var waited *session.SynchronousError
 	var lacks *session.RequirementError
@@ -218,7 +218,7 @@ func (z *sessions) failed(ctx context.Context, err error, again *retry) {
 		z.say("reading the slot failed; trying again", server.OneLine(err))
 		request(z.review)
 	}
-	again.pause(ctx)
+	z.pauseOn(ctx, g, again)
 }
 
 // lacking halts the streams whose rows cannot be understood, until the warden

@@ -29,7 +29,7 @@ func (v *surveys) run(ctx context.Context) error {
 		}
 		if err := v.look(ctx, g); err != nil && ctx.Err() == nil {
 			(&sessions{Follower: v.Follower}).unread(StateReconnecting, server.OneLine(err))
-			again.pause(ctx)
+			v.pauseOn(ctx, g, again)
 			continue
 		}
 		again.succeeded()
