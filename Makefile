@@ -38,6 +38,8 @@ BENCH := internal/bench
 
 PKG          ?= ./...
 TEST_TIMEOUT ?= 20m
+# Tests with servers wait more than they compute: one more than two cores at a time.
+PARALLEL     ?= $(shell echo $$(( $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1 )))
 FUZZTIME     ?= 60s
 BENCHTIME    ?= 1s
 SCALE        ?= 1
@@ -61,7 +63,7 @@ postgres: ## install a PostgreSQL server where none is, or the majors of PG=16,1
 .PHONY: test
 test: postgres vet fmt-check ## install what is missing, vet, check the format, then every test; PG=16,17,18 chooses servers
 	@$(if $(RACE),,echo 'no C compiler: testing without the race detector' >&2)
-	$(call on,$(firstword $(MAJORS))) go test $(RACE) -timeout $(TEST_TIMEOUT) $(PKG)
+	$(call on,$(firstword $(MAJORS))) go test $(RACE) -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) $(PKG)
 	$(if $(filter ./...,$(PKG)),cd $(BENCH) && go test -timeout $(TEST_TIMEOUT) ./...)
 	@$(if $(word 2,$(MAJORS)),$(MAKE) --no-print-directory integration PG='$(wordlist 2,99,$(MAJORS))')
 
@@ -72,7 +74,7 @@ integration: postgres ## the tests that start servers, on each of PG=16,17,18, w
 	@$(if $(MAJORS),,$(error integration: on which servers? PG=16,17,18))failed=0; \
 	for major in $(MAJORS); do \
 		echo "integration tests on PostgreSQL $$major"; \
-		$(call on,$$major) go test -timeout $(TEST_TIMEOUT) $(INTEGRATION) || failed=1; \
+		$(call on,$$major) go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) $(INTEGRATION) || failed=1; \
 	done; exit $$failed
 
 # -race would cost half of what a run gets done; `make test` has it on.

@@ -124,28 +124,31 @@ func TestAListedWriterWithoutARowHoldsThePosition(t *testing.T) {
 // removed meanwhile leaves the minimum.
 func TestAnnouncedStreamsAreLoadedAnew(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []follower.SlotConfig{{}, {Kind: follower.SlotPermanent, Name: "tidemark"}} {
-		b := newBed(t, reference)
-		b.announce("events", "a", 0)
-		b.announce("events", "gone", 0)
-		cfg := referenceConfig(b.url)
-		cfg.Slot = kind
-		_, s := b.follow(cfg)
-		b.following(s)
-		b.streaming()
-		b.exec("ALTER PUBLICATION tidemark_positions DROP TABLE stream_positions")
-		b.draw("events_stream_seq")
-		two := b.draw("events_stream_seq")
-		b.row(two, "a")
-		b.announce("events", "a", two)
-		b.exec("DELETE FROM stream_positions WHERE instance_name = 'gone'")
-		b.halted(s, "stream_positions")
-		b.exec("ALTER PUBLICATION tidemark_positions ADD TABLE stream_positions")
-		b.following(s)
-		b.reach(s, two)
-		three := b.draw("events_stream_seq")
-		b.row(three, "a")
-		b.reach(s, three)
+	for name, kind := range map[string]follower.SlotConfig{"temporary": {}, "permanent": {Kind: follower.SlotPermanent, Name: "tidemark"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, reference)
+			b.announce("events", "a", 0)
+			b.announce("events", "gone", 0)
+			cfg := referenceConfig(b.url)
+			cfg.Slot = kind
+			_, s := b.follow(cfg)
+			b.following(s)
+			b.streaming()
+			b.exec("ALTER PUBLICATION tidemark_positions DROP TABLE stream_positions")
+			b.draw("events_stream_seq")
+			two := b.draw("events_stream_seq")
+			b.row(two, "a")
+			b.announce("events", "a", two)
+			b.exec("DELETE FROM stream_positions WHERE instance_name = 'gone'")
+			b.halted(s, "stream_positions")
+			b.exec("ALTER PUBLICATION tidemark_positions ADD TABLE stream_positions")
+			b.following(s)
+			b.reach(s, two)
+			three := b.draw("events_stream_seq")
+			b.row(three, "a")
+			b.reach(s, three)
+		})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // its locks go, and no later probe would find anything left to settle.
 func TestRowsFromTheFirstOnNeedNoFence(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, events)
+	b := newBed(t, keptSchema)
 	b.exec("SELECT pg_create_logical_replication_slot('tidemark', 'pgoutput')")
 	for range 3 {
 		b.insert(b.sql, "a")
@@ -19,9 +19,7 @@ func TestRowsFromTheFirstOnNeedNoFence(t *testing.T) {
 	holder := b.begin()
 	_, err := holder.Exec(t.Context(), "SELECT pg_sequence_last_value('events_id_seq'::regclass)") // RULES 5
 	b.ok(err)
-	cfg := eventsConfig(b.url)
-	cfg.Slot = follower.SlotConfig{Kind: follower.SlotPermanent, Name: "tidemark"}
-	_, s := b.follow(cfg)
+	_, s := b.follow(keptConfig(b.url))
 	b.reach(s, 3)
 	b.following(s)
 	newest := b.insert(b.sql, "a")

@@ -239,6 +239,16 @@ func (g *generator) follow(token, drawn int64) bool {
 	return true
 }
 
+// followStored has an exact writer store what the real one has, up to what it
+// announces: one that began beside an open transaction stores when that has been
+// seen to end, which on a busy machine is after the next draw.
+func (g *generator) followStored(at int64) {
+	at *= g.sign
+	if g.exact && g.mayWrite() && at > g.p[g.instance] && at <= g.l {
+		g.p[g.instance] = at
+	}
+}
+
 // announced raises what an exact writer announces.
 func (g *generator) announced() {
 	if g.exact && g.mayWrite() {

@@ -77,6 +77,7 @@ func (s *session) follow() {
 		if g.follow(a.CurrentTokenForWriter(g.instance), s.wanted.tables.drawn()) {
 			s.ahead++
 		}
+		g.followStored(a.Positions()[g.instance])
 	}
 }
 
