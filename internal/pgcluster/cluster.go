@@ -84,14 +84,19 @@ func prepare(o Options) (*Cluster, error) {
 
 // initialise makes the data directory.
 func (c *Cluster) initialise(ctx context.Context, further []string) error {
-	args := []string{
-		"--pgdata", c.DataDir(), "--username", c.superuser, "--auth", "trust",
-		"--encoding", "UTF8", "--locale", "C", "--no-sync",
+	args := []string{"--username", c.superuser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"}
+	fill := func() error { return c.initdb(ctx, c.DataDir(), append(args, further...)) }
+	if template := c.template(args); template != "" && len(further) == 0 {
+		fill = func() error { return c.copyTemplate(ctx, template, args) }
 	}
-	if err := c.run(ctx, "initdb", append(args, further...)...); err != nil {
+	if err := fill(); err != nil {
 		return err
 	}
 	return c.includeSettings()
+}
+
+func (c *Cluster) initdb(ctx context.Context, dir string, args []string) error {
+	return c.run(ctx, "initdb", append([]string{"--pgdata", dir}, args...)...)
 }
 
 // includeSettings makes the server read the file that writeSettings writes.
