@@ -37,6 +37,9 @@ func TestAWriterBesideAStandbyGoesOn(t *testing.T) {
 	b.following(s)
 	b.streaming()
 	pgtest.Standby(t, b.cluster, "standby", pgtest.Setting("wal_receiver_status_interval", "1h"))
+	// Of two that match, the one in the earlier place is the standby: it must not
+	// connect while ours is free.
+	b.until("the standby is there", "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = 'standby' AND state = 'streaming'")
 	// The catalog is looked at every ten seconds, and when the slot was lost:
 	// so not again before the writer must be through.
 	before := b.slotReader("tidemark")
