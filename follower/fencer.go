@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -241,15 +240,6 @@ func (w *watch) apply(ctx context.Context, results []fence.Result, now time.Time
 	w.lasts()
 	w.hasten(unflushed, now)
 	return c, nil
-}
-
-// lasts notes that a stream is being followed, quiet ones too: from then on
-// nothing that the server says ends Run.
-func (w *watch) lasts() {
-	known := slices.ContainsFunc(w.posts, func(p *watched) bool { return p.life.isKnown() })
-	if known && w.reached.Load() {
-		w.followed.Store(true)
-	}
 }
 
 // blocked notes that one stream's sequence could not be read. RULES 4 and 6.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidemark-pg/tidemark/follower/internal/fence"
+	"github.com/tidemark-pg/tidemark/follower/internal/session"
 )
 
 // The move that gives a stream its first position comes before that is known: who
@@ -24,5 +25,27 @@ func TestWhoWatchesIsToldThatAPositionIsKnown(t *testing.T) {
 		if !known {
 			t.Errorf("halted %q: the last that a watcher was told is that no position is known", halted)
 		}
+	}
+}
+
+// Nothing that the server says ends Run once a stream has been followed, from the
+// moment on in which the slot is read: not at the next look of the fence.
+func TestAStreamIsFollowedAsSoonAsTheSlotIsRead(t *testing.T) {
+	f, err := New(Config{
+		Database: "postgres://127.0.0.1/nowhere",
+		Streams:  []StreamConfig{{Name: "s", Tables: []TableConfig{{Name: "t", IDColumn: "id"}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.streams[0].life.Load().become()
+	l := &listener{sessions: &sessions{Follower: f}, again: newRetry()}
+	l.Phase(session.Phase{Step: session.Creating})
+	if refused := (&RequirementError{}); !f.fatal(refused) {
+		t.Error("a slot that is being made cannot be refused any more")
+	}
+	l.Phase(session.Phase{Step: session.Streaming})
+	if refused := (&RequirementError{}); f.fatal(refused) {
+		t.Error("a requirement that is broken ends Run, although the stream is followed")
 	}
 }

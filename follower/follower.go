@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -192,6 +193,15 @@ func (f *Follower) Ready() (ok bool, why string) {
 func (f *Follower) fatal(err error) bool {
 	var unmet *RequirementError
 	return !f.followed.Load() && (server.Refused(err) || errors.As(err, &unmet))
+}
+
+// lasts notes that a stream is being followed, quiet ones too: from then on
+// nothing that the server says ends Run.
+func (f *Follower) lasts() {
+	known := func(s *Stream) bool { return s.life.Load().isKnown() }
+	if f.reached.Load() && slices.ContainsFunc(f.streams, known) {
+		f.followed.Store(true)
+	}
 }
 
 // request wakes the loop that listens on c; requests coalesce.

@@ -320,6 +320,9 @@ func (l *listener) Phase(p session.Phase) {
 		l.unread(StateReconnecting, p.Detail)
 	}
 	l.reached.Store(true)
+	if p.Step == session.Streaming {
+		l.lasts() // and not at the next look of the fence: what the slot sends may ask for a review
+	}
 	request(l.probe)
 }
 

@@ -28,9 +28,9 @@ func TestTransactionThatTheServerForgot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	id, transaction := h.IDs()[0], a.Open()[0].Transactions[0]
 	s.killAndStart()
-	id := h.IDs()[0]
-	if _, err := s.conn.Exec(t.Context(), "SELECT pg_xact_status($1::text::xid8)", a.Open()[0].Transactions[0]); err == nil {
+	if _, err := s.conn.Exec(t.Context(), "SELECT pg_xact_status($1::text::xid8)", transaction); err == nil {
 		t.Fatal("the server knows the transaction: the test shows nothing")
 	}
 	began := time.Now()
