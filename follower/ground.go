@@ -68,6 +68,20 @@ func (g *ground) wait(ctx context.Context) (*footing, error) {
 	}
 }
 
+// until waits for a footing of which over is true, or the end of ctx.
+func (g *ground) until(ctx context.Context, over func(now *footing) bool) {
+	for ctx.Err() == nil {
+		now, changed := g.now()
+		if over(now) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // same reports whether nothing that a running loop depends on differs.
 func (f *footing) same(other *footing) bool {
 	return f.alike(other) && f.identity.SameServer(other.identity)

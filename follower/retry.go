@@ -29,21 +29,9 @@ func (r *retry) pause(ctx context.Context) { sleep(ctx, r.back.NextBackOff()) }
 // pauseOn is pause after an attempt on footing g. As soon as there is another one
 // it is over: that the server of g was away says nothing of the one that is there.
 func (f *Follower) pauseOn(ctx context.Context, g *footing, r *retry) {
-	t := time.NewTimer(r.back.NextBackOff())
-	defer t.Stop()
-	for {
-		now, changed := f.ground.now()
-		if !g.same(now) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-t.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+	ctx, cancel := context.WithTimeout(ctx, r.back.NextBackOff())
+	defer cancel()
+	f.ground.until(ctx, func(now *footing) bool { return !g.same(now) })
 }
 
 // sleep waits for d or the end of ctx.

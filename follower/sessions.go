@@ -89,16 +89,9 @@ func (z *sessions) slot() string { return cmp.Or(z.drawn, z.cfg.Slot.Name) }
 // another waits until there is a footing that differs from g in what keeps the
 // session from reading.
 func (z *sessions) another(ctx context.Context, g *footing) {
-	for ctx.Err() == nil {
-		now, changed := z.ground.now()
-		if !g.same(now) || now.sessionProblem() != g.sessionProblem() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-	}
+	z.ground.until(ctx, func(now *footing) bool {
+		return !g.same(now) || now.sessionProblem() != g.sessionProblem()
+	})
 }
 
 // read runs one session on a footing; it ends with errGround where there is
